@@ -1,0 +1,68 @@
+"""Puts a client process together from its configuration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from clients.engines.eager import EagerEngine
+from clients.holdings import RowsOf, holdings
+from clients.runtime import ClientRuntime
+from clients.state import StateStore
+from federation.codecs._catalogue import build_codec
+from federation.data.dataset import Dataset
+from federation.data.source import load
+from federation.models.learner import Learner, build_learner
+from federation.scenario.client import ClientConfig
+from federation.scenario.schema import DataConfig
+from federation.transport import Channel
+from strategies.catalogue import build_algorithm
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What all clients of one process share: data and model."""
+
+    config: ClientConfig
+    dataset: Dataset
+    learner: Learner
+
+    def runtime(self, rows_of: RowsOf, state_folder: Path) -> ClientRuntime:
+        """A runtime for clients whose rows `rows_of` tells."""
+        config = self.config
+        engine = EagerEngine(self.learner, config.local, config.rounds, config.seed)
+        return ClientRuntime(
+            config=config,
+            learner=self.learner,
+            algorithm=build_algorithm(config.strategy),
+            engine=engine,
+            holdings=holdings(config, self.dataset, rows_of),
+            store=StateStore(state_folder),
+            uplink=uplink(config),
+            downlink=downlink(config),
+        )
+
+
+def workshop(config: ClientConfig, data_dir: str | None, source: str | None = None) -> Workshop:
+    """Load the data and build the model; `source` replaces the scenario's by a device's own."""
+    data = config.data
+    wanted = DataConfig(
+        source=source or data.source,
+        dir=data_dir,
+        input=data.input,
+        label=data.label,
+        normalize=data.normalize,
+        clients=1,
+    )
+    dataset = load(wanted)
+    return Workshop(config, dataset, build_learner(config.model, dataset, config.seed))
+
+
+def uplink(config: ClientConfig) -> Channel:
+    """How updates travel to the server."""
+    return Channel(build_codec(config.uplink.codec), config.seed, "uplink")
+
+
+def downlink(config: ClientConfig) -> Channel:
+    """How models travel to the clients."""
+    return Channel(build_codec(config.downlink.codec), config.seed, "downlink")

@@ -1,0 +1,1 @@
+"""Training engines: they all run a list of jobs and return a list of results."""

@@ -1,0 +1,174 @@
+"""What a client process does with a list of requests: decode, run the local halves, encode.
+
+One request (a device) and a thousand (a simulation's worker) take the same path, so they give the
+same bits. A failure of one client is that client's reply and touches no other.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from flwr.app import RecordDict
+
+from clients.calls import Call
+from clients.engines.base import Engine, Job
+from clients.holdings import Holdings
+from clients.state import StateStore
+from federation.arrays import Parts
+from federation.errors import ClientError
+from federation.evaluation import evaluate
+from federation.messages import error_content, payloads_of, reply_content
+from federation.models.learner import Learner
+from federation.scenario.client import ClientConfig
+from federation.transport import Channel
+from strategies.base import Algorithm, Contribution, LocalContext, LocalHalf, Train, Trained
+
+
+@dataclass(frozen=True)
+class _Request:
+    """A request as the client reads it."""
+
+    round: int
+    kind: str
+    parts: Parts
+
+
+@dataclass
+class _Work:
+    """A local half under way."""
+
+    client: int
+    request: _Request
+    half: LocalHalf
+    done: list[Trained]
+    compute_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class ClientRuntime:
+    """Everything a process needs to act for the clients of one run."""
+
+    config: ClientConfig
+    learner: Learner
+    algorithm: Algorithm
+    engine: Engine
+    holdings: Holdings
+    store: StateStore
+    uplink: Channel
+    downlink: Channel
+
+    def handle(self, calls: Sequence[Call]) -> list[RecordDict]:
+        """The replies' contents, in the order of the calls."""
+        replies: list[RecordDict | None] = [None] * len(calls)
+        read: dict[int, _Request] = {}
+        trains: dict[int, _Work] = {}
+        for place, call in enumerate(calls):
+            try:
+                if id(call.content) not in read:
+                    read[id(call.content)] = self._read(call.content)
+                request = read[id(call.content)]
+                if request.kind == "evaluate":
+                    replies[place] = self._evaluate(call.client, request)
+                else:
+                    trains[place] = self._begin(call.client, request)
+            except Exception as error:  # whatever a client's work raises is that client's reply
+                replies[place] = error_content(_say(error))
+        self._train(trains, replies)
+        return [reply if reply is not None else error_content("lost") for reply in replies]
+
+    def _read(self, content: RecordDict) -> _Request:
+        record = content.config_records["request"]
+        if record["config"] != self.config.digest:
+            raise ClientError(f"request is for configuration {record['config']!r}, not this run's")
+        specs = self.algorithm.downlink_specs(self.learner.spec)
+        parts = self.downlink.decode(payloads_of(content), specs)
+        return _Request(int(str(record["round"])), str(record["kind"]), parts)
+
+    def _evaluate(self, client: int, request: _Request) -> RecordDict:
+        started = time.perf_counter()
+        x, y = self.holdings.test(client)
+        model = request.parts["model"]
+        result = evaluate(self.learner, model, x, y, self.config.evaluation_batch_size)
+        metrics = {
+            "examples": len(x),
+            "loss": result.loss,
+            "metric": result.metric,
+            "compute_s": time.perf_counter() - started,
+        }
+        return reply_content(metrics, {})
+
+    def _begin(self, client: int, request: _Request) -> _Work:
+        kept = self.store.load(client, request.round) if self.algorithm.keeps_state else {}
+        context = LocalContext(request.parts, kept, client, request.round, self.config.seed)
+        return _Work(client, request, self.algorithm.local(context), [])
+
+    def _train(self, works: Mapping[int, _Work], replies: list[RecordDict | None]) -> None:
+        """Advance all local halves together, one training each at a time, until all are done."""
+        waiting: dict[int, Train] = {}
+
+        def advance(place: int, step: Callable[[LocalHalf], Train]) -> None:
+            work = works[place]
+            try:
+                waiting[place] = step(work.half)
+            except StopIteration as stop:
+                replies[place] = self._reply(work, stop.value)
+            except Exception as error:  # whatever a client's work raises is that client's reply
+                replies[place] = error_content(_say(error))
+
+        for place in works:
+            advance(place, next)
+        while waiting:
+            places = list(waiting)
+            results = self._run([(works[place], waiting.pop(place)) for place in places])
+            for place, result in zip(places, results, strict=True):
+                if isinstance(result, Exception):
+                    replies[place] = error_content(_say(result))
+                    continue
+                works[place].done.append(result)
+                advance(place, lambda half, result=result: half.send(result))  # type: ignore[misc]
+
+    def _run(self, asked: Sequence[tuple[_Work, Train]]) -> list[Trained | Exception]:
+        """Train all; where a job breaks the batch, train one at a time to find it."""
+        started = time.perf_counter()
+        try:
+            trained: list[Trained | Exception] = list(
+                self.engine.run([self._job(work, train) for work, train in asked])
+            )
+        except Exception as error:  # whatever a client's work raises is that client's reply
+            if len(asked) == 1:
+                return [error]
+            return [result for one in asked for result in self._run([one])]
+        for work, _ in asked:
+            work.compute_s += (time.perf_counter() - started) / len(asked)
+        return trained
+
+    def _job(self, work: _Work, train: Train) -> Job:
+        x, y = self.holdings.train(work.client)
+        return Job(train, work.client, work.request.round, x, y)
+
+    def _reply(self, work: _Work, contribution: Contribution) -> RecordDict:
+        try:
+            payloads = self.uplink.encode(contribution.parts, work.request.round, work.client)
+            if contribution.kept is not None:
+                self.store.save(work.client, work.request.round, contribution.kept)
+        except Exception as error:  # whatever a client's work raises is that client's reply
+            return error_content(_say(error))
+        metrics = dict(contribution.metrics)
+        metrics["weight"] = contribution.weight
+        metrics["steps"] = sum(result.steps for result in work.done)
+        metrics["processed"] = sum(result.processed for result in work.done)
+        if work.done:
+            metrics["examples"] = work.done[-1].examples
+            metrics["train_loss"] = work.done[-1].loss
+        metrics["compute_s"] = work.compute_s
+        return reply_content(metrics, payloads)
+
+
+def _say(error: Exception) -> str:
+    """One line for the server: the error's class and its first line, never a traceback."""
+    text = str(error).strip().splitlines()
+    if isinstance(error, ClientError):
+        return text[0] if text else "client error"
+    return f"{type(error).__name__}: {text[0][:200]}" if text else type(error).__name__

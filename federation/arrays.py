@@ -1,0 +1,99 @@
+"""Named arrays and their arithmetic.
+
+`Arrays` maps a parameter's name to its value; a model, an update and a control variate are all
+`Arrays`. `Parts` maps a part's name ("model", "control") to its `Arrays`; it is what a message
+carries and what a server keeps. Sums and means run in float64 with separate multiplications and
+additions, so that they give the same bits on every machine and with any number of threads.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.generic]
+Arrays = Mapping[str, Array]
+Parts = Mapping[str, Arrays]
+
+
+@dataclass(frozen=True)
+class Field:
+    """Name, shape and dtype of one array."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the array as it lies in memory."""
+        return int(np.prod(self.shape, dtype=np.int64)) * np.dtype(self.dtype).itemsize
+
+
+Spec = tuple[Field, ...]
+
+
+def spec_of(arrays: Arrays) -> Spec:
+    """The fields of `arrays`, in their order."""
+    return tuple(Field(name, value.shape, value.dtype.str) for name, value in arrays.items())
+
+
+def raw_bytes(arrays: Arrays) -> int:
+    """Bytes of the values alone, uncompressed."""
+    return sum(value.nbytes for value in arrays.values())
+
+
+def pack(arrays: Arrays) -> bytes:
+    """All values end to end, little-endian, in the order of `spec_of(arrays)`."""
+    return b"".join(
+        np.ascontiguousarray(value, dtype=value.dtype.newbyteorder("<")).tobytes()
+        for value in arrays.values()
+    )
+
+
+def unpack(data: bytes, spec: Spec) -> dict[str, Array]:
+    """Read-only views into `data`, which must be exactly as long as `spec` says.
+
+    Raises ValueError where it is not.
+    """
+    expected = sum(field.size_bytes for field in spec)
+    if len(data) != expected:
+        raise ValueError(f"payload of {len(data)} bytes where {expected} were expected")
+    arrays: dict[str, Array] = {}
+    start = 0
+    for field in spec:
+        dtype = np.dtype(field.dtype)
+        count = field.size_bytes // dtype.itemsize
+        arrays[field.name] = np.frombuffer(data, dtype, count, start).reshape(field.shape)
+        start += field.size_bytes
+    return arrays
+
+
+def is_finite(arrays: Arrays) -> bool:
+    """Whether no value is NaN or infinite."""
+    floats = (value for value in arrays.values() if value.dtype.kind == "f")
+    return all(bool(np.isfinite(value).all()) for value in floats)
+
+
+def cast_like(arrays: Arrays, like: Arrays) -> dict[str, Array]:
+    """`arrays` in the dtypes of `like`; integers are rounded to the nearest, ties to even."""
+    return {name: _cast(value, like[name].dtype) for name, value in arrays.items()}
+
+
+def _cast(value: Array, dtype: np.dtype[np.generic]) -> Array:
+    if dtype.kind in "iub" and value.dtype.kind == "f":
+        value = np.rint(value)
+    return value.astype(dtype)
+
+
+def digest(parts: Parts) -> str:
+    """SHA-256 over names, shapes, dtypes and values: equal only for the same bits."""
+    sha = hashlib.sha256()
+    for part, arrays in sorted(parts.items()):
+        sha.update(f"{part}\0{spec_of(arrays)}\0".encode())
+        sha.update(pack(arrays))
+    return sha.hexdigest()

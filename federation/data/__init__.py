@@ -1,0 +1,1 @@
+"""Data sets, their cache on this machine, and who holds which rows."""

@@ -1,0 +1,210 @@
+"""The fleet over a Flower grid: Flower's own (real nodes, stock simulation) or a simulated one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol, runtime_checkable
+
+from flwr.app import Message, RecordDict
+from flwr.serverapp import Grid
+
+from federation.enrolment import NOT_ENROLLED
+from federation.errors import RunError
+from federation.fleet import Gathered
+from federation.messages import Body, Reply, Request, Timing, request_content
+from federation.reduce import Expectation, Total, reduce_all
+from federation.roster import Roster
+from federation.transport import Channel, PartSpecs
+from federation.wire import content_bytes
+
+_POLL_S = 0.1
+_TTL_MARGIN_S = 60.0
+
+
+@runtime_checkable
+class SimulatedGrid(Protocol):
+    """What a simulated grid offers beyond Flower's: a clock, and sums close to the workers."""
+
+    @property
+    def now(self) -> float:
+        """Virtual seconds since the start of the run."""
+
+    def resume_at(self, seconds: float) -> None:
+        """Continue a run that had come to this time."""
+
+    def node_of(self, client: int) -> int:
+        """The node id of a client."""
+
+    def place_of(self, client: int) -> tuple[str, str, str]:
+        """The names of a client's device, network and region."""
+
+    def timing_of(self, message_id: str) -> Timing:
+        """The legs of the exchange that this request began, once its reply was pulled."""
+
+    def sum_replies(
+        self, messages: Sequence[Message], expected: Expectation
+    ) -> tuple[Total, list[Reply]]:
+        """Send all, wait for all, sum in fixed chunks; replies in order, without parts."""
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """How requests and replies of a run are written and read."""
+
+    config_digest: str
+    uplink: Channel
+    downlink: Channel
+    uplink_specs: PartSpecs
+    timeout_s: float
+
+
+@dataclass
+class _Sent:
+    request: Request
+    message: Message
+    raw_bytes: int
+    sent_bytes: int
+    sent_s: float
+    again: bool = False
+
+
+@dataclass
+class GridFleet:
+    """Sends typed requests over a grid and reads the replies.
+
+    A real grid needs a `roster`; `past_s` is the time that a resumed run had taken before.
+    """
+
+    grid: Grid
+    population: int
+    wiring: Wiring
+    roster: Roster | None = None
+    past_s: float = 0.0
+    _started_s: float = field(default_factory=time.monotonic)
+    _pending: dict[str, _Sent] = field(default_factory=dict)
+    _ready: list[Reply] = field(default_factory=list)
+
+    @property
+    def now(self) -> float:
+        """Seconds since the start of the run: virtual in a simulation, else monotonic."""
+        if isinstance(self.grid, SimulatedGrid):
+            return self.grid.now
+        return self.past_s + time.monotonic() - self._started_s
+
+    def send(self, request: Request) -> None:
+        """Send without waiting."""
+        self._push([request])
+
+    def next_reply(self) -> Reply:
+        """The reply that arrives next; one that does not come in time is a failed reply."""
+        while not self._ready:
+            if not self._pending:
+                raise RunError("waited for a reply while no request was under way")
+            self._poll()
+        return self._ready.pop(0)
+
+    def gather(self, requests: Sequence[Request]) -> Gathered:
+        """Send all, wait for all, and sum in fixed chunks."""
+        if isinstance(self.grid, SimulatedGrid):
+            sent = self._write(requests)
+            expected = self._expectation(requests[0].body)
+            total, replies = self.grid.sum_replies([one.message for one in sent], expected)
+            pairs = zip(replies, sent, strict=True)
+            return Gathered(total, [_with_request(reply, one) for reply, one in pairs])
+        total, replies = reduce_all(self.collect(requests))
+        return Gathered(total, replies)
+
+    def collect(self, requests: Sequence[Request]) -> list[Reply]:
+        """Send all and wait for all; every reply keeps its parts."""
+        if self._pending or self._ready:
+            raise RunError("gather and collect need a fleet with no request under way")
+        self._push(requests)
+        replies = {reply.client: reply for reply in (self.next_reply() for _ in requests)}
+        return [replies[request.client] for request in requests]
+
+    def _write(self, requests: Sequence[Request]) -> list[_Sent]:
+        """Messages for the requests; one to a client without a node is addressed to node 0."""
+        contents: dict[int, tuple[RecordDict, int]] = {}
+        sent: list[_Sent] = []
+        now = self.now
+        for request in requests:
+            body = request.body
+            if id(body) not in contents:
+                payloads = self.wiring.downlink.encode(body.parts, body.round, 0)
+                content = request_content(self.wiring.config_digest, body, payloads)
+                contents[id(body)] = (content, content_bytes(content))
+            content, size = contents[id(body)]
+            node = self._node_of(request.client)
+            message = Message(
+                content,
+                0 if node is None else node,
+                body.kind,
+                ttl=self.wiring.timeout_s + _TTL_MARGIN_S,
+                group_id=str(body.round),
+            )
+            sent.append(_Sent(request, message, body.raw_bytes, size, now))
+        return sent
+
+    def _node_of(self, client: int) -> int | None:
+        if isinstance(self.grid, SimulatedGrid):
+            return self.grid.node_of(client)
+        assert self.roster is not None
+        return self.roster.node_of(client)
+
+    def _push(self, requests: Sequence[Request], again: bool = False) -> None:
+        if self.roster is not None:
+            self.roster.refresh()
+        sent = self._write(requests)
+        reachable = [one for one in sent if one.message.metadata.dst_node_id != 0]
+        names = list(self.grid.push_messages([one.message for one in reachable]))
+        for name, one in zip(names, reachable, strict=True):
+            one.again = again
+            self._pending[name] = one
+        for one in sent:
+            if one.message.metadata.dst_node_id == 0:
+                reason = f"client {one.request.client} is not connected"
+                self._ready.append(self._failed(one, reason))
+
+    def _poll(self) -> None:
+        arrived = list(self.grid.pull_messages(list(self._pending)))
+        for message in arrived:
+            name = message.metadata.reply_to_message_id
+            one = self._pending.pop(name)
+            reply = self._expectation(one.request.body).read(one.request.client, message)
+            if reply.error == NOT_ENROLLED and self.roster is not None and not one.again:
+                self.roster.enrol_again(one.request.client)
+                self._push([one.request], again=True)
+                continue
+            timed = replace(reply, timing=self._timing(name, one, reply))
+            self._ready.append(_with_request(timed, one))
+        if not arrived:
+            self._give_up_on_late_ones()
+            time.sleep(_POLL_S)
+
+    def _timing(self, name: str, one: _Sent, reply: Reply) -> Timing:
+        if isinstance(self.grid, SimulatedGrid):
+            return self.grid.timing_of(name)
+        return Timing(one.sent_s, self.now, compute_s=reply.metrics.get("compute_s"))
+
+    def _give_up_on_late_ones(self) -> None:
+        for name, one in list(self._pending.items()):
+            if self.now - one.sent_s > self.wiring.timeout_s:
+                del self._pending[name]
+                self._ready.append(
+                    self._failed(one, f"no reply within {self.wiring.timeout_s:g} s")
+                )
+
+    def _failed(self, one: _Sent, reason: str) -> Reply:
+        body = one.request.body
+        reply = Reply(one.request.client, body.round, body.kind, error=reason)
+        return _with_request(replace(reply, timing=Timing(one.sent_s, self.now)), one)
+
+    def _expectation(self, body: Body) -> Expectation:
+        specs = self.wiring.uplink_specs if body.kind == "train" else {}
+        return Expectation(body.round, body.kind, self.wiring.uplink, specs)
+
+
+def _with_request(reply: Reply, one: _Sent) -> Reply:
+    return replace(reply, request_raw_bytes=one.raw_bytes, request_sent_bytes=one.sent_bytes)

@@ -1,0 +1,152 @@
+"""Requests and replies, and how they stand in Flower messages.
+
+A request's content is one `ConfigRecord` named "request" and one `ArrayRecord` named "parts"; a
+reply's is a `ConfigRecord` "reply", a `MetricRecord` "metrics" and an `ArrayRecord` "parts".
+Each part (the model, a control variate) is one array of encoded bytes, so a message is six or
+seven Flower objects, not hundreds. The client it goes to stands in the envelope alone: a
+broadcast is one content, shared by all its messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from flwr.app import Array, ArrayRecord, ConfigRecord, MetricRecord, RecordDict
+
+from federation.arrays import Parts, raw_bytes
+from federation.errors import RejectedUpdate
+
+Kind = Literal["train", "evaluate"]
+Payloads = Mapping[str, bytes]
+
+STYPE = "paceline"
+
+
+@dataclass(frozen=True)
+class Body:
+    """What a request says; the same object may go to many clients."""
+
+    round: int
+    kind: Kind
+    parts: Parts
+
+    @property
+    def raw_bytes(self) -> int:
+        """Bytes of the values before encoding."""
+        return sum(raw_bytes(arrays) for arrays in self.parts.values())
+
+
+@dataclass(frozen=True)
+class Request:
+    """A body addressed to one client."""
+
+    client: int
+    body: Body
+
+
+@dataclass(frozen=True)
+class Timing:
+    """When a reply's legs took place, in seconds from the start of the run.
+
+    On real devices the legs of the transfer are not seen: they are None.
+    """
+
+    sent_s: float
+    arrived_s: float
+    download_s: float | None = None
+    compute_s: float | None = None
+    upload_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a client answered; `parts` is None where it failed or was summed near the worker."""
+
+    client: int
+    round: int
+    kind: Kind
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    parts: Parts | None = None
+    error: str | None = None
+    rejected: bool = False
+    raw_bytes: int = 0
+    sent_bytes: int = 0
+    request_raw_bytes: int = 0
+    request_sent_bytes: int = 0
+    timing: Timing = Timing(0.0, 0.0)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the client did what it was asked and the reply may count."""
+        return self.error is None
+
+    @property
+    def weight(self) -> float:
+        """The reply's weight in the merge."""
+        return self.metrics.get("weight", 0.0)
+
+
+def parts_record(payloads: Payloads) -> ArrayRecord:
+    """One array of bytes per part."""
+    return ArrayRecord(
+        {
+            name: Array(dtype="uint8", shape=(len(data),), stype=STYPE, data=data)
+            for name, data in payloads.items()
+        }
+    )
+
+
+def payloads_of(content: RecordDict) -> dict[str, bytes]:
+    """The encoded parts of a message. Raises RejectedUpdate where they are not ours."""
+    record = content.array_records.get("parts")
+    if record is None:
+        raise RejectedUpdate("the message holds no parts")
+    for name, array in record.items():
+        if array.stype != STYPE:
+            raise RejectedUpdate(f"part {name!r} is of type {array.stype!r}, not {STYPE!r}")
+    return {name: array.data for name, array in record.items()}
+
+
+def request_content(config_digest: str, body: Body, payloads: Payloads) -> RecordDict:
+    """The content of a request, shared by all clients it goes to."""
+    record = ConfigRecord({"config": config_digest, "round": body.round, "kind": body.kind})
+    return RecordDict({"request": record, "parts": parts_record(payloads)})
+
+
+def reply_content(metrics: Mapping[str, float], payloads: Payloads) -> RecordDict:
+    """The content of a reply of a client that did what it was asked."""
+    return RecordDict(
+        {
+            "reply": ConfigRecord({"error": ""}),
+            "metrics": MetricRecord(dict(metrics)),
+            "parts": parts_record(payloads),
+        }
+    )
+
+
+def error_content(error: str) -> RecordDict:
+    """The content of a reply of a client that could not do it."""
+    return RecordDict({"reply": ConfigRecord({"error": error or "unknown error"})})
+
+
+def error_of(content: RecordDict) -> str | None:
+    """The error that a reply tells, or None."""
+    record = content.config_records.get("reply")
+    if record is None:
+        raise RejectedUpdate("the message is not a reply of a Paceline client")
+    return str(record["error"]) or None
+
+
+def metrics_of(content: RecordDict) -> dict[str, float]:
+    """The reply's numbers as floats. Raises RejectedUpdate for lists and the like."""
+    record = content.metric_records.get("metrics")
+    if record is None:
+        raise RejectedUpdate("the reply holds no metrics")
+    metrics: dict[str, float] = {}
+    for name, value in record.items():
+        if isinstance(value, list):
+            raise RejectedUpdate(f"metric {name!r} is a list")
+        metrics[name] = float(value)
+    return metrics

@@ -1,0 +1,95 @@
+"""A model with its task, and its parameters as named arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from federation.arrays import Array, Arrays, Spec, spec_of
+from federation.data.dataset import Dataset
+from federation.errors import ScenarioError, unknown_choice
+from federation.models.tasks import Task, build_task
+from federation.models.zoo import zoo
+from federation.registry import import_object
+from federation.scenario.schema import ModelConfig
+from federation.seeds import integer_seed
+
+
+@dataclass(frozen=True)
+class Learner:
+    """A module, its task, and numpy views of all its parameters and buffers."""
+
+    module: nn.Module
+    task: Task
+    views: Mapping[str, Array]
+
+    @property
+    def spec(self) -> Spec:
+        """Names, shapes and dtypes of what travels."""
+        return spec_of(self.views)
+
+    @property
+    def parameter_count(self) -> int:
+        """Trainable numbers."""
+        return sum(parameter.numel() for parameter in self.module.parameters())
+
+    def load(self, arrays: Arrays) -> None:
+        """Overwrite all parameters and buffers."""
+        for name, view in self.views.items():
+            np.copyto(view, arrays[name])
+
+    def arrays(self) -> dict[str, Array]:
+        """Copies of all parameters and buffers."""
+        return {name: view.copy() for name, view in self.views.items()}
+
+
+def build_learner(config: ModelConfig, dataset: Dataset, seed: int) -> Learner:
+    """The model with its initial weights, which depend on the seed alone.
+
+    Raises ScenarioError where the model does not fit the data or the factory fails.
+    """
+    task = build_task(config.task, dataset)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(integer_seed(seed, "initial weights"))
+        module = _build_module(config, dataset)
+    views = {name: tensor.detach().numpy() for name, tensor in module.state_dict().items()}
+    if not any(parameter.requires_grad for parameter in module.parameters()):
+        raise ScenarioError(f"model.name = {config.name!r}: the model has nothing to train")
+    return Learner(module, task, views)
+
+
+def _build_module(config: ModelConfig, dataset: Dataset) -> nn.Module:
+    models = zoo()
+    try:
+        if config.name in models:
+            shape = tuple(dataset.train.x.shape[1:])
+            module: object = models[config.name](shape, _outputs(dataset), **config.args)
+        elif ":" in config.name:
+            factory = import_object(config.name, "model.name")
+            module = factory(**config.args) if callable(factory) else factory
+        else:
+            names = [*models, "package.module:factory"]
+            raise ScenarioError(unknown_choice("model.name", config.name, names))
+    except ScenarioError:
+        raise
+    except Exception as error:  # a factory may fail in any way on its arguments
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise ScenarioError(
+            f"model.name = {config.name!r} with model.args = {dict(config.args)}: {reason}"
+        ) from None
+    if not isinstance(module, nn.Module):
+        raise ScenarioError(
+            f"model.name = {config.name!r}: gives a {type(module).__name__}, not a torch.nn.Module"
+        )
+    return module
+
+
+def _outputs(dataset: Dataset) -> int:
+    if dataset.classes is not None:
+        return dataset.classes
+    targets = dataset.train.y
+    return 1 if targets is None or targets.ndim == 1 else int(targets.shape[1])

@@ -1,0 +1,110 @@
+"""Tells a person how a run goes: one live line on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import TYPE_CHECKING, TextIO
+
+from federation.results.tables import RoundRow
+
+if TYPE_CHECKING:
+    from rich.live import Live
+
+_PLAIN_EVERY_S = 5.0
+
+
+def human_bytes(size: float) -> str:
+    """Decimal units.
+
+    >>> human_bytes(1536000)
+    '1.5 MB'
+    """
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
+
+
+def human_seconds(seconds: float) -> str:
+    """Hours, minutes and seconds.
+
+    >>> human_seconds(3725), human_seconds(8.25)
+    ('1 h 02 min', '8.2 s')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+@dataclass
+class Progress:
+    """A context manager around a run; `update` is called after every round."""
+
+    run: str
+    rounds: int
+    first_round: int = 1
+    stream: TextIO = field(default_factory=lambda: sys.stderr)
+    _bytes: int = 0
+    _energy_j: float | None = None
+    _accuracy: float | None = None
+    _started: float = field(default_factory=time.monotonic)
+    _last_plain: float = float("-inf")
+    _live: Live | None = None
+
+    def __enter__(self) -> Progress:
+        if self.stream.isatty():
+            from rich.console import Console
+            from rich.live import Live
+
+            self._live = Live(console=Console(file=self.stream), refresh_per_second=8)
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def update(self, row: RoundRow) -> None:
+        """Show the round that was just finished."""
+        self._bytes += row.uplink_bytes + row.downlink_bytes + row.peer_bytes
+        joules = (row.compute_j, row.radio_j, row.waiting_j, row.network_j, row.server_j)
+        if any(value is not None for value in joules):
+            self._energy_j = (self._energy_j or 0.0) + sum(value or 0.0 for value in joules)
+        if row.accuracy is not None:
+            self._accuracy = row.accuracy
+        line = self._line(row)
+        if self._live is not None:
+            self._live.update(line)
+            return
+        now = time.monotonic()
+        if row.round in (0, self.rounds) or now - self._last_plain >= _PLAIN_EVERY_S:
+            self._last_plain = now
+            print(line, file=self.stream, flush=True)
+
+    def _line(self, row: RoundRow) -> str:
+        parts = [f"{self.run}  round {row.round}/{self.rounds}"]
+        if self._accuracy is not None:
+            parts.append(f"accuracy {self._accuracy:.2%}")
+        elif row.loss is not None:
+            parts.append(f"loss {row.loss:.4g}")
+        parts.append(human_bytes(self._bytes))
+        if self._energy_j is not None:
+            parts.append(f"{self._energy_j:.0f} J")
+        parts.append(f"{human_seconds(row.virtual_time_s)} virtual")
+        done = row.round - self.first_round + 1
+        if 0 < done and row.round < self.rounds:
+            left = (time.monotonic() - self._started) / done * (self.rounds - row.round)
+            parts.append(f"{human_seconds(left)} left")
+        return "  ".join(parts)

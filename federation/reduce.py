@@ -1,0 +1,132 @@
+"""Weighted sums of replies in fixed chunks.
+
+Replies are summed in the order of their requests: first inside chunks whose bounds depend on the
+number of requests alone, then chunk by chunk. Whoever sums a chunk (a worker, or the server) gets
+the same bits, so the result does not depend on the number of workers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from flwr.app import Message, RecordDict
+from numpy.typing import NDArray
+
+from federation.arrays import Parts
+from federation.errors import RejectedUpdate
+from federation.messages import Kind, Reply, error_of, metrics_of, payloads_of
+from federation.transport import Channel, PartSpecs
+from federation.wire import content_bytes
+
+CHUNKS = 32
+MAX_WEIGHT = 2.0**53
+
+Sums = dict[str, dict[str, NDArray[np.float64]]]
+
+
+@dataclass
+class Total:
+    """Sum of weight x value over the counted replies, per part and array, in float64."""
+
+    parts: Sums = field(default_factory=dict)
+    weight: float = 0.0
+    count: int = 0
+    sums: dict[str, float] = field(default_factory=dict)
+
+    def add(self, parts: Parts, weight: float, metrics: dict[str, float]) -> None:
+        """Count one reply."""
+        for part, arrays in parts.items():
+            known = self.parts.setdefault(part, {})
+            for name, value in arrays.items():
+                term = np.multiply(value, weight, dtype=np.float64)
+                known[name] = np.add(known[name], term, out=known[name]) if name in known else term
+        self.weight += weight
+        self.count += 1
+        for name, number in metrics.items():
+            self.sums[name] = self.sums.get(name, 0.0) + number
+
+    def merge(self, other: Total) -> None:
+        """Count all that another chunk counted."""
+        for part, arrays in other.parts.items():
+            known = self.parts.setdefault(part, {})
+            for name, value in arrays.items():
+                known[name] = known[name] + value if name in known else value
+        self.weight += other.weight
+        self.count += other.count
+        for name, number in other.sums.items():
+            self.sums[name] = self.sums.get(name, 0.0) + number
+
+    def mean(self, part: str) -> dict[str, NDArray[np.float64]]:
+        """The weighted mean of a part over the counted replies, float64."""
+        return {name: value / self.weight for name, value in self.parts[part].items()}
+
+
+def chunk_bounds(count: int) -> list[tuple[int, int]]:
+    """At most `CHUNKS` runs of equal length (the last may be shorter) that cover `count` items."""
+    size = max(1, math.ceil(count / CHUNKS))
+    return [(start, min(start + size, count)) for start in range(0, count, size)]
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What the server expects of a reply: it decides what may be decoded, not the payload."""
+
+    round: int
+    kind: Kind
+    uplink: Channel
+    specs: PartSpecs
+
+    def read(self, client: int, message: Message) -> Reply:
+        """The reply in `message`, refused (never raised) where it does not fit."""
+        if message.has_error():
+            reason = message.error.reason or f"Flower error {message.error.code}"
+            return Reply(client, self.round, self.kind, error=reason.strip().splitlines()[-1])
+        return self.read_content(client, message.content)
+
+    def read_content(self, client: int, content: RecordDict) -> Reply:
+        """The reply that `content` is, refused (never raised) where it does not fit."""
+        reply = Reply(client=client, round=self.round, kind=self.kind)
+        sent_bytes = content_bytes(content)
+        reply = replace(reply, sent_bytes=sent_bytes, raw_bytes=sent_bytes)
+        try:
+            error = error_of(content)
+            if error is not None:
+                return replace(reply, error=error)
+            metrics = metrics_of(content)
+            _check_numbers(metrics)
+            parts = self.uplink.decode(payloads_of(content), self.specs)
+        except RejectedUpdate as refusal:
+            return replace(reply, error=str(refusal), rejected=True)
+        raw = sum(field.size_bytes for spec in self.specs.values() for field in spec)
+        return replace(reply, metrics=metrics, parts=parts, raw_bytes=raw)
+
+
+def _check_numbers(metrics: dict[str, float]) -> None:
+    for name, value in metrics.items():
+        if not math.isfinite(value):
+            raise RejectedUpdate(f"metric {name!r} is {value}")
+    weight = metrics.get("weight", 0.0)
+    if "weight" in metrics and not 0 < weight <= MAX_WEIGHT:
+        raise RejectedUpdate(f"weight {weight:g} is not between 0 and 2**53")
+
+
+def reduce_chunk(replies: Sequence[Reply]) -> tuple[Total, list[Reply]]:
+    """The sum over the replies that may count, and the replies without their parts."""
+    total = Total()
+    for reply in replies:
+        if reply.ok and reply.parts:
+            total.add(reply.parts, reply.weight, dict(reply.metrics))
+    return total, [replace(reply, parts=None) for reply in replies]
+
+
+def reduce_all(replies: Sequence[Reply]) -> tuple[Total, list[Reply]]:
+    """`reduce_chunk` over the fixed chunks of all replies of a round."""
+    total, stripped = Total(), []
+    for start, stop in chunk_bounds(len(replies)):
+        part, headers = reduce_chunk(replies[start:stop])
+        total.merge(part)
+        stripped += headers
+    return total, stripped

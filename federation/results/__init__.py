@@ -1,0 +1,1 @@
+"""What a run leaves behind: tables, the durable store, checkpoints and the run folder."""

@@ -1,0 +1,39 @@
+"""What a schedule yields after each round: the state, and what became of every reply."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from federation.arrays import Parts
+from federation.messages import Reply
+
+State = Parts
+Status = Literal["counted", "late", "dropped", "failed", "rejected"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one reply."""
+
+    reply: Reply
+    status: Status
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class RoundResult:
+    """A round that is done: the state after it, and what every selected client did."""
+
+    round: int
+    state: State
+    outcomes: tuple[Outcome, ...]
+    started_s: float
+    ended_s: float
+
+
+def outcome_of(reply: Reply) -> Outcome:
+    """Counted if the reply is good, else failed or rejected with its reason."""
+    if reply.ok:
+        return Outcome(reply, "counted")
+    return Outcome(reply, "rejected" if reply.rejected else "failed", reply.error or "")

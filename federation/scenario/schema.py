@@ -1,0 +1,223 @@
+"""What a scenario may say: one frozen pydantic model per table of the TOML file.
+
+Names of schedules, algorithms, codecs, models and devices are plain strings here; whoever owns
+the thing checks the name (see `simulations/prepare.py`), so that a new one is a new file only.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import (
+    AfterValidator,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
+
+from federation.scenario.partitions import (
+    Iid,
+    InnerDirichlet,
+    Partition,
+    Section,
+    Sizes,
+    Text,
+)
+
+
+def _check_name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
+        raise ValueError(
+            "must be at most 100 letters, digits, '.', '_' and '-', a letter or digit first"
+        )
+    return name
+
+
+def _check_region(region: str) -> str:
+    if not re.fullmatch("[A-Z]{3}", region):
+        raise ValueError("must be three capital letters (ISO 3166-1 alpha-3), such as DEU")
+    return region
+
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Argument = bool | int | float | str | list[int] | list[float] | list[str]
+
+
+class DataConfig(Section):
+    """Where the rows come from and who holds which."""
+
+    source: Text
+    dir: Text | None = None
+    input: Text | list[Text] | None = None
+    label: Text | None = None
+    normalize: bool = True
+    clients: PositiveInt
+    partition: Partition = Iid()
+    holdout: Fraction = 0.0
+
+    @model_validator(mode="after")
+    def _check(self) -> DataConfig:
+        if isinstance(self.partition, Sizes | InnerDirichlet):
+            given = len(self.partition.sizes)
+            if given != self.clients:
+                raise ValueError(f"partition.sizes has {given} numbers, clients = {self.clients}")
+        return self
+
+
+class ModelConfig(Section):
+    """The model and the task it is trained for."""
+
+    name: Text
+    task: Text = "auto"
+    args: dict[str, Argument] = {}
+
+
+class ConstantRate(Section):
+    """The same learning rate in all rounds."""
+
+    kind: Literal["constant"] = "constant"
+
+
+class ExponentialRate(Section):
+    """lr * decay ** (round - 1)."""
+
+    kind: Literal["exponential"]
+    decay: Annotated[float, Field(gt=0, le=1)]
+
+
+class StepRate(Section):
+    """lr * factor ** ((round - 1) // every)."""
+
+    kind: Literal["step"]
+    every: PositiveInt
+    factor: Annotated[float, Field(gt=0, le=1)]
+
+
+class CosineRate(Section):
+    """From lr down to `final` * lr over the run, along half a cosine."""
+
+    kind: Literal["cosine"]
+    final: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+
+RateSchedule = Annotated[
+    ConstantRate | ExponentialRate | StepRate | CosineRate, Field(discriminator="kind")
+]
+
+
+class LocalConfig(Section):
+    """What a client does when it trains."""
+
+    optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
+    lr: PositiveFloat
+    batch_size: PositiveInt | Literal["full"] = 32
+    epochs: PositiveInt | None = None
+    steps: PositiveInt | None = None
+    momentum: Fraction = 0.0
+    nesterov: bool = False
+    weight_decay: NonNegativeFloat = 0.0
+    clip_norm: PositiveFloat | None = None
+    lr_schedule: RateSchedule = ConstantRate()
+
+    @model_validator(mode="after")
+    def _check(self) -> LocalConfig:
+        if self.epochs is not None and self.steps is not None:
+            raise ValueError("give either epochs or steps, not both")
+        if self.nesterov and self.momentum == 0:
+            raise ValueError("nesterov = true needs momentum > 0")
+        if self.optimizer != "sgd" and self.momentum > 0:
+            raise ValueError(f"momentum belongs to optimizer = 'sgd', not {self.optimizer!r}")
+        return self
+
+    @property
+    def passes(self) -> int:
+        """Epochs over the client's rows; meaningless where `steps` is given."""
+        return self.epochs or 1
+
+
+class StrategyConfig(Section):
+    """Who speaks when (schedule) and what is computed (algorithm)."""
+
+    schedule: Text = "parallel"
+    algorithm: Text = "fedavg"
+    clients_per_round: PositiveInt | None = None
+    args: dict[str, Argument] = {}
+
+
+class ChannelConfig(Section):
+    """How updates travel in one direction."""
+
+    codec: Text = "none"
+    error_feedback: bool = False
+
+
+class FleetShare(Section):
+    """A share of the clients with one device, network and region (ISO 3166 alpha-3)."""
+
+    device: Text = "raspberry-pi-4"
+    network: Text = "wifi4"
+    region: Annotated[str, AfterValidator(_check_region)] | None = None
+    share: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+
+class EvaluationConfig(Section):
+    """When the server tests the model, and whether clients do so too."""
+
+    every: PositiveInt = 1
+    batch_size: PositiveInt = 1000
+    per_client: bool = False
+
+
+class EngineConfig(Section):
+    """What executes the clients. Never changes a result, only how long it takes."""
+
+    backend: Literal["inline", "ray"] = "inline"
+    workers: PositiveInt = 2
+    address: Text | None = None
+    timeout_s: PositiveFloat = 3600.0
+
+    @model_validator(mode="after")
+    def _check(self) -> EngineConfig:
+        if self.address is not None and self.backend != "ray":
+            raise ValueError("address joins a Ray cluster: it needs backend = 'ray'")
+        return self
+
+
+class Scenario(Section):
+    """One run, fully said."""
+
+    name: Annotated[str, AfterValidator(_check_name)]
+    seed: NonNegativeInt = 1
+    rounds: PositiveInt
+    data: DataConfig
+    model: ModelConfig
+    local: LocalConfig
+    strategy: StrategyConfig = StrategyConfig()
+    uplink: ChannelConfig = ChannelConfig()
+    downlink: ChannelConfig = ChannelConfig()
+    fleet: list[FleetShare] = [FleetShare()]
+    evaluation: EvaluationConfig = EvaluationConfig()
+    engine: EngineConfig = EngineConfig()
+
+    @model_validator(mode="after")
+    def _check(self) -> Scenario:
+        asked, clients = self.strategy.clients_per_round, self.data.clients
+        if asked is not None and asked > clients:
+            raise ValueError(
+                f"strategy.clients_per_round = {asked} is more than data.clients = {clients}"
+            )
+        total = sum(share.share for share in self.fleet)
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"the shares of [[fleet]] add up to {total:g}, not to 1")
+        if self.evaluation.per_client and self.data.holdout == 0:
+            raise ValueError("evaluation.per_client = true needs data.holdout > 0")
+        return self
+
+    @property
+    def clients_per_round(self) -> int:
+        """The number of clients a round asks: all, unless the scenario says fewer."""
+        return self.strategy.clients_per_round or self.data.clients

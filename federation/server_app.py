@@ -1,0 +1,140 @@
+"""The ServerApp: the same object in a simulation, under `flwr run` and on a SuperLink.
+
+Run configuration: `scenario` (a bundled name or a path), `out` (a folder, "" for `results/NAME`)
+and `resume`. All runs of a scenario are executed, one after another; one that fails does not stop
+the others.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from flwr.app import Context
+from flwr.serverapp import Grid, ServerApp
+
+from clients.build import downlink, uplink
+from federation.enrolment import Enrolment
+from federation.errors import PacelineError, RunError
+from federation.grid_fleet import GridFleet, SimulatedGrid, Wiring
+from federation.progress import Progress
+from federation.recording import Names, Recorder
+from federation.results import checkpoint
+from federation.results.folder import RunFolder
+from federation.results.store import Store
+from federation.roster import Roster
+from federation.scenario.client import ClientConfig, client_config
+from federation.session import Examiner, Journal, Session, Start, start_of
+from simulations.launch import open_folder
+from simulations.prepare import Materials, PlannedRun, check_materials, materials, plan
+from strategies.base import Algorithm, Plan
+from strategies.catalogue import build_algorithm, build_schedule
+
+app = ServerApp()
+_log = logging.getLogger("paceline")
+
+
+@app.main()
+def main(grid: Grid, context: Context) -> None:
+    """Execute all runs of the scenario that the run configuration names."""
+    given = context.run_config
+    out, resume = str(given.get("out", "")), bool(given.get("resume", False))
+    runs = plan(str(given["scenario"]), [], out or None, resume)
+    check_materials(runs)
+    failed: list[str] = []
+    for run in runs:
+        label = str(given.get("label", run.label))
+        try:
+            execute(grid, run, label)
+        except PacelineError as error:
+            if len(runs) == 1:
+                raise
+            failed.append(f"{label}: {error}")
+            _log.error("%s: %s", label, error)
+    if failed:
+        raise RunError(f"{len(failed)} of {len(runs)} runs failed; the first is {failed[0]}")
+
+
+def execute(grid: Grid, run: PlannedRun, label: str) -> None:
+    """Execute one run, or go on with it after its last committed round."""
+    folder = open_folder(run)
+    if folder.is_finished():
+        return
+    made = materials(run.scenario)
+    with folder.drive() as store:
+        _drive(grid, run, label, folder, store, made)
+
+
+def _drive(
+    grid: Grid, run: PlannedRun, label: str, folder: RunFolder, store: Store, made: Materials
+) -> None:
+    scenario, config = run.scenario, client_config(run.scenario)
+    algorithm = build_algorithm(scenario.strategy)
+
+    initial = algorithm.init(made.learner.arrays())
+    start = start_of(folder.path, store)
+    fleet = _fleet(grid, run, folder, config, algorithm, made, start)
+    examiner = Examiner(made.learner, made.dataset, scenario)
+    first = 1 if start is None else start.round + 1
+    with Progress(label, scenario.rounds, first) as progress:
+        session = Session(
+            scenario,
+            fleet,
+            Recorder(label, scenario, _places(grid)),
+            examiner.examiner(),
+            examiner.due,
+            Journal(folder.path, store, algorithm.keeps_state),
+            progress,
+            0.0 if start is None else start.wall_time_s,
+        )
+        if start is None:
+            session.open(initial)
+        state = initial if start is None else start.state
+        asked = Plan(scenario.seed, first, scenario.rounds, scenario.clients_per_round)
+        schedule = build_schedule(scenario.strategy)
+        state = session.play(schedule.rounds(fleet, algorithm, state, asked)) or state
+    checkpoint.save_model(folder.model_path, state["model"])
+    store.export(folder.path)
+    store.finish()
+
+
+def _fleet(
+    grid: Grid,
+    run: PlannedRun,
+    folder: RunFolder,
+    config: ClientConfig,
+    algorithm: Algorithm,
+    made: Materials,
+    start: Start | None,
+) -> GridFleet:
+    scenario = run.scenario
+    wiring = Wiring(
+        config.digest,
+        uplink(config),
+        downlink(config),
+        algorithm.uplink_specs(made.learner.spec),
+        scenario.engine.timeout_s,
+    )
+    clients, past_s = scenario.data.clients, 0.0 if start is None else start.virtual_time_s
+    if isinstance(grid, SimulatedGrid):
+        grid.resume_at(past_s)
+        return GridFleet(grid, clients, wiring)
+    roster = Roster(grid, clients, _enrolment(folder, config, made), scenario.engine.timeout_s)
+    roster.wait_for_all()
+    return GridFleet(grid, clients, wiring, roster, past_s)
+
+
+def _enrolment(
+    folder: RunFolder, config: ClientConfig, made: Materials
+) -> Callable[[int, bool], Enrolment]:
+    def enrolment_of(client: int, own_data: bool) -> Enrolment:
+        rows = None if own_data else made.assignment.rows_of(client)
+        return Enrolment(folder.run_id(), config.to_json(), rows)
+
+    return enrolment_of
+
+
+def _places(grid: Grid) -> Callable[[int], Names]:
+    if isinstance(grid, SimulatedGrid):
+        return grid.place_of
+    return lambda client: (None, None, None)

@@ -1,0 +1,152 @@
+"""One run from its first or next round to its end: evaluate, record, commit.
+
+A round's rows are committed in one transaction, together with the checkpoint that the run would
+resume from. Rounds shorter than half a second share a commit; then a crash costs at most that
+half second, and the repeated rounds give the same bits.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from federation.arrays import Arrays
+from federation.data.dataset import Dataset
+from federation.evaluation import Evaluation, evaluate
+from federation.fleet import Fleet
+from federation.messages import Body, Reply, Request
+from federation.models.learner import Learner
+from federation.models.tasks import as_tensor
+from federation.progress import Progress
+from federation.recording import Recorder, Rows
+from federation.results import checkpoint
+from federation.results.store import Store
+from federation.rounds import RoundResult, State
+from federation.scenario.schema import Scenario
+
+_COMMIT_EVERY_S = 0.5
+
+
+@dataclass(frozen=True)
+class Examiner:
+    """The server's test set."""
+
+    learner: Learner
+    dataset: Dataset
+    scenario: Scenario
+
+    def due(self, round_number: int) -> bool:
+        """Whether the server tests the model after this round."""
+        last = round_number == self.scenario.rounds
+        return last or round_number % self.scenario.evaluation.every == 0
+
+    def examiner(self) -> Callable[[Arrays], Evaluation]:
+        """Tests models on rows that are prepared once."""
+        split = self.dataset.test
+        x = as_tensor(self.dataset.inputs(split, slice(None), self.scenario.data.normalize))
+        y = None if split.y is None else as_tensor(np.array(split.y))
+        size = self.scenario.evaluation.batch_size
+        return lambda model: evaluate(self.learner, model, x, y, size)
+
+
+@dataclass
+class Journal:
+    """Collects rows and commits them with a checkpoint."""
+
+    folder: Path
+    store: Store
+    every_round: bool
+    _rows: list[Rows] = field(default_factory=list)
+    _last: float = field(default_factory=time.monotonic)
+
+    def add(self, rows: Rows, state: State, now_s: float, wall_s: float, last: bool) -> None:
+        """Take a round's rows; commit if it is time."""
+        self._rows.append(rows)
+        waited = time.monotonic() - self._last
+        if last or self.every_round or waited >= _COMMIT_EVERY_S:
+            self._commit(state, now_s, wall_s)
+
+    def _commit(self, state: State, now_s: float, wall_s: float) -> None:
+        number = self._rows[-1].round.round
+        scalars = {"virtual_time_s": now_s, "wall_time_s": wall_s}
+        manifest = checkpoint.save(self.folder, number, state, scalars)
+        self.store.commit(
+            [rows.round for rows in self._rows],
+            [row for rows in self._rows for row in rows.clients],
+            [row for rows in self._rows for row in rows.exchanges],
+            number,
+            manifest,
+        )
+        self._rows.clear()
+        self._last = time.monotonic()
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a run begins or goes on: the state after `round`."""
+
+    round: int
+    state: State
+    virtual_time_s: float = 0.0
+    wall_time_s: float = 0.0
+
+
+def start_of(folder: Path, store: Store) -> Start | None:
+    """The last committed round, or None where nothing was committed yet."""
+    committed = store.committed()
+    if committed is None:
+        return None
+    number, manifest = committed
+    state, scalars = checkpoint.load(folder, number, manifest)
+    times = float(scalars["virtual_time_s"]), float(scalars["wall_time_s"])
+    return Start(number, state, *times)
+
+
+@dataclass
+class Session:
+    """What a run needs while it is under way."""
+
+    scenario: Scenario
+    fleet: Fleet
+    recorder: Recorder
+    examine: Callable[[Arrays], Evaluation]
+    due: Callable[[int], bool]
+    journal: Journal
+    progress: Progress
+    wall_before_s: float = 0.0
+    _began: float = field(default_factory=time.monotonic)
+
+    def open(self, state: State) -> None:
+        """Record round 0: the model before training."""
+        now = self.fleet.now
+        self._record(RoundResult(0, state, (), now, now))
+
+    def play(self, results: Iterator[RoundResult]) -> State | None:
+        """Record every round that the schedule yields; returns the last state."""
+        state: State | None = None
+        for result in results:
+            self._record(result)
+            state = result.state
+        return state
+
+    def _record(self, result: RoundResult) -> None:
+        due = self.due(result.round)
+        evaluation = self.examine(result.state["model"]) if due else None
+        tests = self._client_tests(result) if due else []
+        wall_s = self.wall_before_s + time.monotonic() - self._began
+        rows = self.recorder.rows(result, evaluation, tests, wall_s)
+        last = result.round == self.scenario.rounds
+        self.journal.add(rows, result.state, self.fleet.now, wall_s, last)
+        self.progress.update(rows.round)
+
+    def _client_tests(self, result: RoundResult) -> Sequence[Reply]:
+        """Let the round's clients test the new model on the rows they keep for it."""
+        if not self.scenario.evaluation.per_client or not result.outcomes:
+            return []
+        body = Body(result.round, "evaluate", {"model": result.state["model"]})
+        clients = dict.fromkeys(one.reply.client for one in result.outcomes)
+        return self.fleet.collect([Request(client, body) for client in clients])

@@ -1,0 +1,218 @@
+"""Runs the clients on long-lived Ray actors, on this machine or on a cluster.
+
+The content of a broadcast is put into Ray's object store once and read once per worker. A worker
+takes a chunk of clients per call. A worker that dies is replaced and its chunk run again; a chunk
+that kills workers repeatedly is taken apart, so that only the client that does it fails.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from flwr.app import RecordDict
+
+from clients.calls import Call, Handler
+from federation.errors import RunError
+from federation.messages import error_content
+from federation.reduce import Expectation
+from simulations.executors.base import Chunk, ChunkDone, Setup, run_chunk, sum_contents
+
+_TRIES = 2
+
+
+class _Worker:
+    """Lives in an actor: keeps data, model and handler for the whole run."""
+
+    def __init__(self, setup: Setup, python_path: Sequence[str]) -> None:
+        sys.path[:0] = [path for path in python_path if path not in sys.path]
+        self._handler: Handler = setup.build()
+
+    def run(
+        self,
+        index: int,
+        calls: Sequence[tuple[int, str, int]],
+        expected: Expectation | None,
+        *contents: RecordDict,
+    ) -> ChunkDone:
+        """Run calls given as (client, message type, place of the content)."""
+        whole = [Call(client, kind, contents[place]) for client, kind, place in calls]
+        return run_chunk(self._handler, Chunk(index, whole, expected))
+
+
+@dataclass
+class _Task:
+    """A chunk, whole or a single call of it, and how often it was tried."""
+
+    chunk: Chunk
+    tries: int = 0
+    single: int | None = None
+
+
+@dataclass
+class _Apart:
+    """A chunk that was taken apart: one content per call, as they come."""
+
+    chunk: Chunk
+    contents: list[RecordDict | None]
+
+
+@dataclass
+class RayExecutor:
+    """Keeps `workers` actors busy; chunks go to whoever is free."""
+
+    setup: Setup
+    workers: int
+    address: str | None = None
+    _idle: list[Any] = field(default_factory=list)
+    _running: dict[Any, tuple[Any, _Task]] = field(default_factory=dict)
+    _queue: deque[_Task] = field(default_factory=deque)
+    _done: deque[ChunkDone] = field(default_factory=deque)
+    _apart: dict[int, _Apart] = field(default_factory=dict)
+    _puts: dict[int, tuple[RecordDict, Any]] = field(default_factory=dict)
+    _started_ray: bool = False
+
+    def __post_init__(self) -> None:
+        """Start or join Ray, then the actors. Raises RunError where that cannot be done."""
+        self._connect()
+        self._idle = [self._new_actor() for _ in range(self.workers)]
+
+    def submit(self, chunk: Chunk) -> None:
+        """Queue a chunk and start what can be started."""
+        self._queue.append(_Task(chunk))
+        self._start()
+
+    def next_done(self) -> ChunkDone:
+        """A finished chunk."""
+        import ray
+
+        while not self._done:
+            self._start()
+            ready, _ = ray.wait(list(self._running), num_returns=1)
+            actor, task = self._running.pop(ready[0])
+            try:
+                done = ray.get(ready[0])
+            except ray.exceptions.RayActorError:
+                self._idle.append(self._new_actor())
+                self._retry(task)
+            else:
+                self._idle.append(actor)
+                self._finish(task, done)
+        if not self._queue and not self._running:
+            self._puts.clear()
+        return self._done.popleft()
+
+    def close(self) -> None:
+        """Stop the actors, and Ray if it was started here."""
+        import ray
+
+        for actor in [*self._idle, *(actor for actor, _ in self._running.values())]:
+            ray.kill(actor)
+        self._idle, self._running = [], {}
+        if self._started_ray:
+            ray.shutdown()
+
+    def _connect(self) -> None:
+        import ray
+
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        if not ray.is_initialized():
+            try:
+                self._init_ray()
+            except (ConnectionError, RuntimeError, ValueError) as error:
+                where = self.address or "this machine"
+                raise RunError(f"Ray on {where} cannot be reached: {_first_line(error)}") from None
+            self._started_ray = True
+        have = ray.cluster_resources().get("CPU", 0)
+        if have < self.workers:
+            self.close()
+            raise RunError(
+                f"engine.workers = {self.workers} but Ray has {have:g} CPUs; lower engine.workers"
+            )
+
+    def _init_ray(self) -> None:
+        import ray
+
+        common: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+        if self.address is None:
+            cpus = max(self.workers, os.cpu_count() or 1)
+            ray.init(num_cpus=cpus, include_dashboard=False, **common)
+        else:
+            ray.init(address=self.address, **common)
+
+    def _new_actor(self) -> Any:
+        import ray
+
+        actor = ray.remote(num_cpus=1, max_restarts=0)(_Worker)
+        root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+        variables = {
+            name: value
+            for name, value in os.environ.items()
+            if name.startswith(("PACELINE_", "FLWR_", "HF_"))
+        }
+        environment = {"env_vars": {**variables, "PYTHONPATH": root, "OMP_NUM_THREADS": "1"}}
+        path = [path for path in sys.path if path]
+        return actor.options(runtime_env=environment).remote(self.setup, [root, *path])
+
+    def _start(self) -> None:
+        while self._idle and self._queue:
+            task, actor = self._queue.popleft(), self._idle.pop()
+            chunk = task.chunk
+            calls = chunk.calls if task.single is None else [chunk.calls[task.single]]
+            places: dict[int, int] = {}
+            refs: list[Any] = []
+            for call in calls:
+                if id(call.content) not in places:
+                    places[id(call.content)] = len(refs)
+                    refs.append(self._put(call.content))
+            lines = [(call.client, call.message_type, places[id(call.content)]) for call in calls]
+            expected = chunk.expected if task.single is None else None
+            reference = actor.run.remote(chunk.index, lines, expected, *refs)
+            self._running[reference] = (actor, task)
+
+    def _put(self, content: RecordDict) -> Any:
+        import ray
+
+        if id(content) not in self._puts:
+            self._puts[id(content)] = (content, ray.put(content))
+        return self._puts[id(content)][1]
+
+    def _retry(self, task: _Task) -> None:
+        task.tries += 1
+        if task.tries < _TRIES:
+            self._queue.appendleft(task)
+        elif task.single is None:
+            self._take_apart(task)
+        else:
+            error = f"the worker died {_TRIES} times while running this client"
+            self._finish(task, ChunkDone(task.chunk.index, [error_content(error)]))
+
+    def _take_apart(self, task: _Task) -> None:
+        count = len(task.chunk.calls)
+        self._apart[task.chunk.index] = _Apart(task.chunk, [None] * count)
+        self._queue.extendleft(
+            _Task(task.chunk, single=place) for place in reversed(range(count))
+        )
+
+    def _finish(self, task: _Task, done: ChunkDone) -> None:
+        if task.single is None:
+            self._done.append(done)
+            return
+        apart = self._apart[task.chunk.index]
+        apart.contents[task.single] = done.contents[0]
+        contents = [content for content in apart.contents if content is not None]
+        if len(contents) == len(apart.contents):
+            del self._apart[task.chunk.index]
+            if task.chunk.expected is None:
+                self._done.append(ChunkDone(task.chunk.index, contents))
+            else:
+                self._done.append(sum_contents(task.chunk, contents))
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

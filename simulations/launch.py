@@ -1,0 +1,57 @@
+"""Runs planned runs in the pretend world: builds a VirtualGrid and hands it to the ServerApp."""
+
+from __future__ import annotations
+
+from flwr.app import Context, RecordDict
+
+from federation.models.flops import training_flop_per_example
+from federation.results.environment import describe
+from federation.results.folder import RunFolder
+from federation.scenario import files
+from federation.scenario.schema import EngineConfig
+from simulations.devices import Population
+from simulations.executors.base import Executor, Setup
+from simulations.executors.inline import InlineExecutor
+from simulations.prepare import Materials, PlannedRun, materials
+from simulations.virtual_grid import VirtualGrid
+from simulations.workers import ClientSetup
+
+
+def simulate(run: PlannedRun) -> None:
+    """Run, or go on with, one planned run. A folder that is finished stays as it is."""
+    from federation.server_app import app
+
+    folder = open_folder(run)
+    if folder.is_finished():
+        return
+    setup = ClientSetup(run.scenario, folder.path.absolute() / "clients")
+    grid = virtual_grid(run, materials(run.scenario), executor(run.scenario.engine, setup))
+    try:
+        config = {"scenario": str(folder.scenario_path), "out": str(folder.path), "resume": True}
+        app(grid, Context(1, 1, {}, RecordDict(), {**config, "label": run.label}))
+    finally:
+        grid.close()
+
+
+def open_folder(run: PlannedRun) -> RunFolder:
+    """The run's folder, made if it is not there yet."""
+    if (run.folder / "scenario.toml").exists():
+        return RunFolder.open(run.folder)
+    return RunFolder.create(run.folder, files.to_toml(run.scenario), describe())
+
+
+def executor(config: EngineConfig, setup: Setup) -> Executor:
+    """The executor that `[engine]` asks for."""
+    if config.backend == "inline":
+        return InlineExecutor(setup.build())
+    from simulations.executors.ray import RayExecutor
+
+    return RayExecutor(setup, config.workers, config.address)
+
+
+def virtual_grid(run: PlannedRun, made: Materials, workers: Executor) -> VirtualGrid:
+    """The pretend world of a run."""
+    scenario = run.scenario
+    population = Population(scenario.fleet, scenario.data.clients, scenario.seed)
+    flop = training_flop_per_example(made.learner, made.dataset)
+    return VirtualGrid(workers, population, flop)

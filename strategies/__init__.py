@@ -1,0 +1,1 @@
+"""What is computed (algorithms) and who speaks when (schedules)."""

@@ -1,0 +1,73 @@
+"""Schedules and algorithms by the names and arguments that a scenario gives."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TypeVar, get_args, get_origin, get_type_hints
+
+from federation.errors import ScenarioError, unknown_choice
+from federation.registry import Registry
+from federation.scenario.schema import StrategyConfig
+from strategies.base import Algorithm, Schedule
+
+T = TypeVar("T", Algorithm, Schedule)
+
+
+def algorithms() -> Registry[Algorithm]:
+    """All algorithms of this project."""
+    return Registry("strategy.algorithm", "strategies.algorithms", Algorithm)  # type: ignore[type-abstract]
+
+
+def schedules() -> Registry[Schedule]:
+    """All schedules of this project."""
+    return Registry("strategy.schedule", "strategies.schedules", Schedule)  # type: ignore[type-abstract]
+
+
+def build_algorithm(config: StrategyConfig) -> Algorithm:
+    """The algorithm of a strategy, with its share of `strategy.args`."""
+    return _build(algorithms().get(config.algorithm), config.args)
+
+
+def build_schedule(config: StrategyConfig) -> Schedule:
+    """The schedule of a strategy, with its share of `strategy.args`."""
+    return _build(schedules().get(config.schedule), config.args)
+
+
+def check_arguments(config: StrategyConfig) -> None:
+    """Refuse an argument that neither the schedule nor the algorithm takes."""
+    valid = [
+        field.name
+        for owner in (schedules().get(config.schedule), algorithms().get(config.algorithm))
+        for field in dataclasses.fields(owner)
+    ]
+    for name in config.args:
+        if name not in valid:
+            raise ScenarioError(unknown_choice("key in strategy.args:", name, valid or ["(none)"]))
+
+
+def _build(owner: type[T], arguments: Mapping[str, object]) -> T:
+    hints = get_type_hints(owner)
+    taken: dict[str, object] = {}
+    for field in dataclasses.fields(owner):
+        if field.name in arguments:
+            value = arguments[field.name]
+            if not _fits(value, hints[field.name]):
+                raise ScenarioError(
+                    f"strategy.args.{field.name} = {value!r}: must be "
+                    f"{getattr(hints[field.name], '__name__', hints[field.name])}"
+                )
+            taken[field.name] = value
+    return owner(**taken)
+
+
+def _fits(value: object, hint: object) -> bool:
+    """Whether a TOML value is of an annotated type; choices are checked by the owner itself."""
+    if get_origin(hint) is not None:
+        kinds = tuple({type(choice) for choice in get_args(hint)})
+        return isinstance(value, kinds) if all(isinstance(k, type) for k in kinds) else True
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, hint) if isinstance(hint, type) else True

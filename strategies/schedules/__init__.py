@@ -1,0 +1,1 @@
+"""One file per schedule; the file's name is the schedule's name."""

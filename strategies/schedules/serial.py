@@ -1,0 +1,75 @@
+"""Serial rounds: the model passes from client to client and is trained by one at a time.
+
+Known as cyclic weight transfer (Chang et al. 2018; order "fixed", many rounds), institutional
+incremental learning (one round over all clients) and sequential federated learning (Li and Lyu
+2023; order "sampled"). Under Flower the model returns to the server between two clients. Each
+client sees the raw model of the one before it: no aggregation hides it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from federation.errors import RunError, ScenarioError, unknown_choice
+from federation.fleet import Fleet
+from federation.messages import Body, Request
+from federation.seeds import generator
+from federation.rounds import Outcome, RoundResult, State, outcome_of
+from strategies.base import Algorithm, Plan, Schedule
+from strategies.selection import sample
+
+Order = Literal["fixed", "shuffled", "sampled"]
+
+
+@dataclass(frozen=True)
+class Serial(Schedule):
+    """One pass over the round's clients.
+
+    `order`: "sampled" draws `clients_per_round` clients anew each round, in random order;
+    "fixed" walks through the clients by id and "shuffled" through a permutation that is drawn
+    anew each cycle; both go on where the round before stopped, and a cycle ends with a round.
+    """
+
+    order: Order = "sampled"
+
+    def __post_init__(self) -> None:
+        """Refuse an unknown order, listing the valid ones."""
+        if self.order not in get_args(Order):
+            raise ScenarioError(unknown_choice("strategy.args.order", self.order, get_args(Order)))
+
+    def rounds(
+        self, fleet: Fleet, algorithm: Algorithm, state: State, plan: Plan
+    ) -> Iterator[RoundResult]:
+        """A client that fails is passed over; the model goes on from the last accepted one."""
+        for number in range(plan.first_round, plan.last_round + 1):
+            started_s = fleet.now
+            outcomes: list[Outcome] = []
+            for client in self.clients(plan, number, fleet.population):
+                body = Body(number, "train", algorithm.broadcast(state))
+                gathered = fleet.gather([Request(client, body)])
+                outcomes += [outcome_of(reply) for reply in gathered.replies]
+                if gathered.total.count:
+                    state = algorithm.merge(state, gathered.total)
+            if all(outcome.status != "counted" for outcome in outcomes):
+                first = outcomes[0]
+                raise RunError(
+                    f"round {number}: none of {len(outcomes)} clients could be counted; "
+                    f"client {first.reply.client}: {first.reason}"
+                )
+            yield RoundResult(number, state, tuple(outcomes), started_s, fleet.now)
+
+    def clients(self, plan: Plan, number: int, population: int) -> list[int]:
+        """The clients of a round, in the order in which the model visits them."""
+        count = plan.clients_per_round
+        if self.order == "sampled":
+            return sample(plan.seed, number, population, count)
+        rounds_per_cycle = math.ceil(population / count)
+        cycle, step = divmod(number - 1, rounds_per_cycle)
+        places = range(step * count, min((step + 1) * count, population))
+        if self.order == "fixed":
+            return list(places)
+        permutation = generator(plan.seed, "order", cycle).permutation(population)
+        return [int(permutation[place]) for place in places]
