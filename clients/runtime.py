@@ -73,7 +73,7 @@ class ClientRuntime:
                     replies[place] = self._evaluate(call.client, request)
                 else:
                     trains[place] = self._begin(call.client, request)
-            except Exception as error:  # whatever a client's work raises is that client's reply
+            except Exception as error:  # noqa: BLE001 - any failure is that client's reply
                 replies[place] = error_content(_say(error))
         self._train(trains, replies)
         return [reply if reply is not None else error_content("lost") for reply in replies]
@@ -97,6 +97,8 @@ class ClientRuntime:
             "metric": result.metric,
             "compute_s": time.perf_counter() - started,
         }
+        if result.accuracy is not None:
+            metrics["accuracy"] = result.accuracy
         return reply_content(metrics, {})
 
     def _begin(self, client: int, request: _Request) -> _Work:
@@ -114,7 +116,7 @@ class ClientRuntime:
                 waiting[place] = step(work.half)
             except StopIteration as stop:
                 replies[place] = self._reply(work, stop.value)
-            except Exception as error:  # whatever a client's work raises is that client's reply
+            except Exception as error:  # noqa: BLE001 - any failure is that client's reply
                 replies[place] = error_content(_say(error))
 
         for place in works:
@@ -136,7 +138,7 @@ class ClientRuntime:
             trained: list[Trained | Exception] = list(
                 self.engine.run([self._job(work, train) for work, train in asked])
             )
-        except Exception as error:  # whatever a client's work raises is that client's reply
+        except Exception as error:  # noqa: BLE001 - any failure is that client's reply
             if len(asked) == 1:
                 return [error]
             return [result for one in asked for result in self._run([one])]
@@ -153,7 +155,7 @@ class ClientRuntime:
             payloads = self.uplink.encode(contribution.parts, work.request.round, work.client)
             if contribution.kept is not None:
                 self.store.save(work.client, work.request.round, contribution.kept)
-        except Exception as error:  # whatever a client's work raises is that client's reply
+        except Exception as error:  # noqa: BLE001 - any failure is that client's reply
             return error_content(_say(error))
         metrics = dict(contribution.metrics)
         metrics["weight"] = contribution.weight

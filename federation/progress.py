@@ -104,7 +104,7 @@ class Progress:
             parts.append(f"{self._energy_j:.0f} J")
         parts.append(f"{human_seconds(row.virtual_time_s)} virtual")
         done = row.round - self.first_round + 1
-        if 0 < done and row.round < self.rounds:
+        if done > 0 and row.round < self.rounds:
             left = (time.monotonic() - self._started) / done * (self.rounds - row.round)
             parts.append(f"{human_seconds(left)} left")
         return "  ".join(parts)

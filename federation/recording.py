@@ -92,7 +92,6 @@ class Recorder:
         reply, timing = one.reply, one.reply.timing
         device, network, region = self.place_of(reply.client)
         busy_s = timing.arrived_s - timing.sent_s
-        accuracy = self.scenario.evaluation.per_client and test is not None
         return ClientRow(
             run=self.run,
             round=result.round,
@@ -110,8 +109,8 @@ class Recorder:
             energy_source=None,
             status=one.status,
             reason=one.reason or None,
-            accuracy=test.metrics["metric"] if accuracy and test is not None else None,
-            loss=test.metrics["loss"] if test is not None else None,
+            accuracy=None if test is None else test.metrics.get("accuracy"),
+            loss=None if test is None else test.metrics["loss"],
         )
 
     def _exchanges(self, result: RoundResult, tests: Sequence[Reply]) -> list[ExchangeRow]:

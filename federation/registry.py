@@ -51,7 +51,9 @@ class Registry(Generic[T]):
             and not key.startswith("_")
         ]
         if len(classes) != 1:
-            raise TypeError(f"{module.__name__} must define one {self.base.__name__}, has {classes}")
+            raise TypeError(
+                f"{module.__name__} must define one {self.base.__name__}, has {classes}"
+            )
         return classes[0]
 
     def _foreign(self, name: str) -> type[T]:
@@ -69,7 +71,7 @@ def import_object(reference: str, kind: str) -> object:
     module_name, _, attribute = reference.partition(":")
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:  # a user's module may fail in any way while it is imported
+    except Exception as error:  # noqa: BLE001 - a user's module may fail in any way
         raise ScenarioError(
             f"{kind} {reference!r}: module {module_name!r} could not be imported "
             f"({type(error).__name__}: {error}); is its folder on PYTHONPATH?"

@@ -137,4 +137,4 @@ def _enrolment(
 def _places(grid: Grid) -> Callable[[int], Names]:
     if isinstance(grid, SimulatedGrid):
         return grid.place_of
-    return lambda client: (None, None, None)
+    return lambda _: (None, None, None)

@@ -1,1 +1,1 @@
-"""The pretend world and the desk work: virtual clock, executors, scenarios, tables, command line."""
+"""The pretend world and the desk work: clock, executors, scenarios, tables, command line."""

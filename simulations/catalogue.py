@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import typer
 
@@ -58,7 +59,7 @@ def _scenarios() -> Iterable[Entry]:
         yield Entry(name, comment if not comment.startswith("name") else "")
 
 
-def _registered(registry: Registry[object]) -> Iterable[Entry]:
+def _registered(registry: Registry[Any]) -> Iterable[Entry]:
     for name in registry.names():
         yield Entry(name, _first_line(registry.get(name)))
 

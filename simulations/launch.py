@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import uuid
+
 from flwr.app import Context, RecordDict
+from flwr.app.user_config import UserConfig
 
 from federation.models.flops import training_flop_per_example
 from federation.results.environment import describe
@@ -27,8 +30,13 @@ def simulate(run: PlannedRun) -> None:
     setup = ClientSetup(run.scenario, folder.path.absolute() / "clients")
     grid = virtual_grid(run, materials(run.scenario), executor(run.scenario.engine, setup))
     try:
-        config = {"scenario": str(folder.scenario_path), "out": str(folder.path), "resume": True}
-        app(grid, Context(1, 1, {}, RecordDict(), {**config, "label": run.label}))
+        config: UserConfig = {
+            "scenario": str(folder.scenario_path),
+            "out": str(folder.path),
+            "resume": True,
+            "label": run.label,
+        }
+        app(grid, Context(1, 1, {}, RecordDict(), config))
     finally:
         grid.close()
 
@@ -37,7 +45,9 @@ def open_folder(run: PlannedRun) -> RunFolder:
     """The run's folder, made if it is not there yet."""
     if (run.folder / "scenario.toml").exists():
         return RunFolder.open(run.folder)
-    return RunFolder.create(run.folder, files.to_toml(run.scenario), describe())
+    return RunFolder.create(
+        run.folder, files.to_toml(run.scenario), {"run_id": uuid.uuid4().hex, **describe()}
+    )
 
 
 def executor(config: EngineConfig, setup: Setup) -> Executor:

@@ -1,4 +1,4 @@
-"""From a scenario's name or path to runs that can start: everything is checked before anything runs."""
+"""From a scenario's name to runs that can start: all is checked before anything runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from federation.data.partition import Assignment, cached_assignment
 from federation.data.source import load, read_column
 from federation.errors import BadInput, FolderError, ScenarioError, unknown_choice
 from federation.models.learner import Learner, build_learner
-from federation.results.folder import RunFolder, free_folder
+from federation.results.folder import free_folder
 from federation.scenario import files, overrides, sweep
 from federation.scenario.partitions import Continuous, Natural
 from federation.scenario.schema import Scenario
@@ -50,7 +50,9 @@ def bundled_scenarios() -> dict[str, Path]:
     return {path.stem: path for path in sorted(_BUNDLED.glob("*.toml"))}
 
 
-def plan(reference: str, settings: Sequence[str], out: str | None, resume: bool) -> list[PlannedRun]:
+def plan(
+    reference: str, settings: Sequence[str], out: str | None, resume: bool
+) -> list[PlannedRun]:
     """All runs of a scenario, each checked as far as it can be without its data.
 
     Raises BadInput. Creates nothing.
@@ -77,9 +79,7 @@ def materials(scenario: Scenario) -> Materials:
     if isinstance(partition, Natural | Continuous):
         columns = {partition.column: read_column(scenario.data, partition.column)}
     assignment = cached_assignment(scenario.data, dataset, scenario.seed, columns)
-    return Materials(
-        dataset, assignment, build_learner(scenario.model, dataset, scenario.seed)
-    )
+    return Materials(dataset, assignment, build_learner(scenario.model, dataset, scenario.seed))
 
 
 def _find(reference: str) -> Path:
@@ -89,7 +89,9 @@ def _find(reference: str) -> Path:
     path = Path(reference)
     if path.exists() or path.suffix == ".toml" or "/" in reference:
         return path
-    raise ScenarioError(unknown_choice("scenario", reference, [*bundled, "or a path to a .toml file"]))
+    raise ScenarioError(
+        unknown_choice("scenario", reference, [*bundled, "or a path to a .toml file"])
+    )
 
 
 def _check_names(scenario: Scenario, where: str) -> None:
@@ -115,7 +117,9 @@ def _folder(name: str, path: Path, out: str | None, resume: bool) -> Path:
     if not resume:
         return free
     if free == base:
-        raise FolderError(f"nothing to resume: there is no {base}; run without --resume, or say --out")
+        raise FolderError(
+            f"nothing to resume: there is no {base}; run without --resume, or say --out"
+        )
     last = int(free.name.removeprefix(f"{name}-")) - 1
     return base if last == 1 else base.with_name(f"{name}-{last}")
 
@@ -126,7 +130,9 @@ def _check_folder(run: PlannedRun, resume: bool) -> None:
     if not resume:
         if run.name == "" and not any(run.folder.iterdir()):
             return
-        raise FolderError(f"{run.folder} exists already: resume it (--resume) or choose another --out")
+        raise FolderError(
+            f"{run.folder} exists already: resume it (--resume) or choose another --out"
+        )
     stored = files.resolve(files.read(run.folder / "scenario.toml"), str(run.folder))
     old, new = stored.model_dump(), run.scenario.model_dump()
     for key in new:
@@ -138,7 +144,7 @@ def _check_folder(run: PlannedRun, resume: bool) -> None:
 
 
 def check_materials(runs: Sequence[PlannedRun]) -> None:
-    """Load and share out the data of all runs once, so that bad data stops them before they start."""
+    """Load and share out the data of all runs, so that bad data stops them before they start."""
     seen: set[str] = set()
     for run in runs:
         key = f"{run.scenario.data!r} {run.scenario.model!r} {run.scenario.seed}"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Record = Mapping[str, Any]
 
-_FOLDED: Final = 30  # the width to which a run's name or a codec chain may be folded; never cut
+_FOLDED: Final = 22  # the width to which a run's name or a codec chain may be folded; never cut
 
 
 @dataclass(frozen=True)
@@ -42,28 +42,28 @@ _COLUMNS: Final[Mapping[str, _Column]] = {
     "uplink_codec": _Column("uplink", setting=True),
     "downlink_codec": _Column("downlink", setting=True),
     "status": _Column("status"),
-    "rounds": _Column("rounds", rank=1, setting=True),
+    "rounds": _Column("rounds", rank=2, setting=True),
     "final_accuracy": _Column("accuracy", percent_text, max),
-    "best_accuracy": _Column("best", percent_text, max, 6),
+    "best_accuracy": _Column("best", percent_text, max, 9),
     "final_metric": _Column("metric", "{:.4g}".format),
-    "loss": _Column("loss", "{:.4f}".format, min, 5),
+    "loss": _Column("loss", "{:.4f}".format, min, 8),
     "virtual_time_s": _Column("time", seconds_text, min),
-    "wall_time_s": _Column("wall time", seconds_text, min, 9),
-    "uplink_bytes": _Column("up", bytes_text, min, 4),
-    "downlink_bytes": _Column("down", bytes_text, min, 4),
-    "peer_bytes": _Column("peer", bytes_text, min, 4),
+    "wall_time_s": _Column("wall time", seconds_text, min, 12),
+    "uplink_bytes": _Column("up", bytes_text, min, 7),
+    "downlink_bytes": _Column("down", bytes_text, min, 7),
+    "peer_bytes": _Column("peer", bytes_text, min, 7),
     "total_bytes": _Column("total", bytes_text, min),
-    "energy_j": _Column("energy", joules_text, min),
-    "energy_j_low": _Column("energy low", joules_text, min, 8),
-    "energy_j_high": _Column("energy high", joules_text, min, 8),
-    "carbon_g": _Column("CO2e", grams_text, min, 3),
-    "carbon_g_low": _Column("CO2e low", grams_text, min, 7),
-    "carbon_g_high": _Column("CO2e high", grams_text, min, 7),
-    "rounds_to": _Column("rounds to", str, min),
+    "energy_j": _Column("energy", joules_text, min, 1),
+    "energy_j_low": _Column("energy low", joules_text, min, 11),
+    "energy_j_high": _Column("energy high", joules_text, min, 11),
+    "carbon_g": _Column("CO2e", grams_text, min, 6),
+    "carbon_g_low": _Column("CO2e low", grams_text, min, 10),
+    "carbon_g_high": _Column("CO2e high", grams_text, min, 10),
+    "rounds_to": _Column("rounds to", str, min, 3),
     "bytes_to": _Column("bytes to", bytes_text, min),
     "seconds_to": _Column("time to", seconds_text, min),
-    "joules_to": _Column("energy to", joules_text, min, 2),
-    "grams_to": _Column("CO2e to", grams_text, min, 2),
+    "joules_to": _Column("energy to", joules_text, min, 4),
+    "grams_to": _Column("CO2e to", grams_text, min, 5),
 }
 
 
@@ -127,7 +127,7 @@ def _too_many(names: Sequence[str], records: Sequence[Record], width: int) -> se
 
 
 def _width(names: Sequence[str], records: Sequence[Record]) -> int:
-    """The least width of the table: a space on either side of each cell."""
+    """The least width of the table: two spaces after each cell."""
     return sum(_least_width(name, records) + 2 for name in names)
 
 
@@ -148,7 +148,7 @@ def _grid(names: Sequence[str], records: Sequence[Record]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    grid = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=True)
+    grid = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
     for name in names:
         numeric = is_numeric(name, records)
         grid.add_column(

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from flwr.app import Message, RecordDict
+from flwr.app import Message, MetricRecord, RecordDict
 from flwr.serverapp import Grid
 from flwr.supercore.run import Run
 
@@ -117,7 +117,9 @@ class VirtualGrid(Grid):
             assert part is not None
             total.merge(part)
             for flight, reply in zip(self._flights.pop(index), done[index].replies, strict=True):
-                replies.append(replace(reply, timing=self._timing(flight, reply.metrics, reply.sent_bytes)))
+                replies.append(
+                    replace(reply, timing=self._timing(flight, reply.metrics, reply.sent_bytes))
+                )
         self._events.advance_to(max(reply.timing.arrived_s for reply in replies))
         return total, replies
 
@@ -208,7 +210,7 @@ class VirtualGrid(Grid):
     def _absorb(self, done: ChunkDone) -> None:
         """Turn finished work into arrivals."""
         for flight, content in zip(self._flights.pop(done.index), done.contents, strict=True):
-            numbers = content.metric_records.get("metrics") or {}
+            numbers = content.metric_records.get("metrics", MetricRecord())
             metrics = {k: float(v) for k, v in numbers.items() if not isinstance(v, list)}
             timing = self._timing(flight, metrics, content_bytes(content))
             reply = Message(content, reply_to=flight.message)

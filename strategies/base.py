@@ -128,4 +128,3 @@ class Schedule(ABC):
         self, fleet: Fleet, algorithm: Algorithm, state: State, plan: Plan
     ) -> Iterator[RoundResult]:
         """Drive the fleet; yield after each round. Raises RunError when no client is left."""
-

@@ -36,11 +36,11 @@ def build_schedule(config: StrategyConfig) -> Schedule:
 
 def check_arguments(config: StrategyConfig) -> None:
     """Refuse an argument that neither the schedule nor the algorithm takes."""
-    valid = [
-        field.name
-        for owner in (schedules().get(config.schedule), algorithms().get(config.algorithm))
-        for field in dataclasses.fields(owner)
+    owners: list[type[Algorithm] | type[Schedule]] = [
+        schedules().get(config.schedule),
+        algorithms().get(config.algorithm),
     ]
+    valid = [name for owner in owners for name in _field_names(owner)]
     for name in config.args:
         if name not in valid:
             raise ScenarioError(unknown_choice("key in strategy.args:", name, valid or ["(none)"]))
@@ -49,16 +49,17 @@ def check_arguments(config: StrategyConfig) -> None:
 def _build(owner: type[T], arguments: Mapping[str, object]) -> T:
     hints = get_type_hints(owner)
     taken: dict[str, object] = {}
-    for field in dataclasses.fields(owner):
-        if field.name in arguments:
-            value = arguments[field.name]
-            if not _fits(value, hints[field.name]):
-                raise ScenarioError(
-                    f"strategy.args.{field.name} = {value!r}: must be "
-                    f"{getattr(hints[field.name], '__name__', hints[field.name])}"
-                )
-            taken[field.name] = value
+    for name in _field_names(owner):
+        if name in arguments:
+            if not _fits(arguments[name], hints[name]):
+                kind = getattr(hints[name], "__name__", hints[name])
+                raise ScenarioError(f"strategy.args.{name} = {arguments[name]!r}: must be {kind}")
+            taken[name] = arguments[name]
     return owner(**taken)
+
+
+def _field_names(owner: type[Algorithm] | type[Schedule]) -> list[str]:
+    return [field.name for field in dataclasses.fields(owner)]  # type: ignore[arg-type]
 
 
 def _fits(value: object, hint: object) -> bool:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from federation.errors import DataError
 
 FORMAT_VERSION = 1
+"""Part of every key: to be raised when what is stored, or how it is computed, changes."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ def root() -> Path:
     """`$PACELINE_CACHE`, or the user's cache folder as the operating system has it."""
     folder = os.environ.get("PACELINE_CACHE")
     if folder:
-        return Path(folder).absolute()
+        return Path(folder).expanduser().absolute()
     from platformdirs import user_cache_dir
 
     return Path(user_cache_dir("paceline"))

@@ -83,7 +83,9 @@ def _read(paths: tuple[Path, ...], select: Select) -> Part:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    place = str(paths[0]) if len(paths) == 1 else f"{paths[0].parent}/{paths[0].name[:5]}*"
+    place = (
+        str(paths[0]) if len(paths) == 1 else f"{paths[0].parent}/{paths[0].name.split('-')[0]}-*"
+    )
     tables: list[pa.Table] = []
     for path in paths:
         try:

@@ -20,7 +20,7 @@ def find(path: str, folder: str | None) -> Path:
     Raises DataError, listing the places, where it is in none of them.
     """
     bases = [base for base in (os.curdir, folder, os.environ.get("PACELINE_DATA")) if base]
-    candidates = [Path(base).absolute() / path for base in bases]
+    candidates = [Path(base).expanduser().absolute() / Path(path).expanduser() for base in bases]
     for candidate in candidates:
         if candidate.is_file():
             return candidate

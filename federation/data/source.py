@@ -92,7 +92,7 @@ def _origin(config: DataConfig) -> Origin:
 
 
 def _local(source: str) -> Origin:
-    path = Path(source).absolute()
+    path = Path(source).expanduser().absolute()
     if path.is_file():
         return ParquetFiles(((path,),))
     if path.is_dir():
@@ -119,7 +119,7 @@ def _published(source: str, folder: str | None) -> Origin:
     """The user's own copy where there is one, else the hub's."""
     place = folder or os.environ.get("PACELINE_DATA")
     if place:
-        base = Path(place).absolute()
+        base = Path(place).expanduser().absolute()
         inside = ["", source, "plain_text", "data"]  # as the hub's repositories have them
         found = find_folder([start / sub for start in (base / source, base) for sub in inside])
         if found is not None:

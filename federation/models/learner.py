@@ -76,7 +76,7 @@ def _build_module(config: ModelConfig, dataset: Dataset) -> nn.Module:
             raise ScenarioError(unknown_choice("model.name", config.name, names))
     except ScenarioError:
         raise
-    except Exception as error:  # a factory may fail in any way on its arguments
+    except Exception as error:  # noqa: BLE001 - a factory may fail in any way on its arguments
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise ScenarioError(
             f"model.name = {config.name!r} with model.args = {dict(config.args)}: {reason}"

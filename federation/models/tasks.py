@@ -6,9 +6,10 @@ A task of the user's own is any object `package.module:name` with the methods of
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -21,7 +22,9 @@ from federation.registry import import_object
 class Task(Protocol):
     """Loss and metric of a learning problem; `metric_name` is "accuracy" or another word."""
 
-    metric_name: str
+    @property
+    def metric_name(self) -> str:
+        """What the metric is called."""
 
     def batch(self, inputs: Tensor, targets: Tensor | None) -> tuple[Tensor, Tensor]:
         """What goes into the model and what its output is held against."""
@@ -155,7 +158,6 @@ def _foreign(name: str) -> Task:
     return task
 
 
-def as_tensor(values: object) -> Tensor:
+def as_tensor(values: NDArray[Any]) -> Tensor:
     """A tensor over a fresh numpy array, without a copy."""
-    tensor: Tensor = torch.from_numpy(values)  # type: ignore[arg-type]
-    return tensor
+    return torch.from_numpy(values)

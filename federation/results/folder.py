@@ -76,6 +76,10 @@ class RunFolder:
         """The fully resolved scenario."""
         return self.path / _SCENARIO
 
+    def run_id(self) -> str:
+        """Names this very execution; clients keep their state under it."""
+        return str(json.loads((self.path / _ENVIRONMENT).read_text())["run_id"])
+
     @property
     def model_path(self) -> Path:
         """The model after the last round."""

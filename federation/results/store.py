@@ -31,7 +31,7 @@ from federation.results.tables import (
 )
 
 FILE_NAME: Final = "run.sqlite"
-_BATCH: Final = 1 << 17  # rows of one Parquet row group; the most that are in memory at once
+_BATCH: Final = 1 << 16  # rows of one Parquet row group; the most that are in memory at once
 _STATE: Final = (
     "CREATE TABLE state (one INTEGER PRIMARY KEY CHECK (one = 1), committed_round INTEGER, "
     "checkpoint TEXT, finished INTEGER NOT NULL) STRICT"

@@ -1,1 +1,1 @@
-"""Scenario files: what they may say (schema), how they are read (files), how they multiply (sweep)."""
+"""Scenario files: what they may say, how they are read, overridden and multiplied."""

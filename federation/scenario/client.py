@@ -7,8 +7,13 @@ import hashlib
 from pydantic import PositiveInt
 
 from federation.scenario.partitions import Section
-from federation.scenario.schema import ChannelConfig, LocalConfig, ModelConfig, Scenario
-from federation.scenario.schema import StrategyConfig
+from federation.scenario.schema import (
+    ChannelConfig,
+    LocalConfig,
+    ModelConfig,
+    Scenario,
+    StrategyConfig,
+)
 
 
 class ClientDataConfig(Section):

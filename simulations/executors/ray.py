@@ -128,7 +128,7 @@ class RayExecutor:
                 where = self.address or "this machine"
                 raise RunError(f"Ray on {where} cannot be reached: {_first_line(error)}") from None
             self._started_ray = True
-        have = ray.cluster_resources().get("CPU", 0)
+        have = ray.cluster_resources().get("CPU", 0)  # type: ignore[no-untyped-call]
         if have < self.workers:
             self.close()
             raise RunError(
@@ -195,9 +195,7 @@ class RayExecutor:
     def _take_apart(self, task: _Task) -> None:
         count = len(task.chunk.calls)
         self._apart[task.chunk.index] = _Apart(task.chunk, [None] * count)
-        self._queue.extendleft(
-            _Task(task.chunk, single=place) for place in reversed(range(count))
-        )
+        self._queue.extendleft(_Task(task.chunk, single=place) for place in reversed(range(count)))
 
     def _finish(self, task: _Task, done: ChunkDone) -> None:
         if task.single is None:

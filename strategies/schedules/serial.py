@@ -16,8 +16,8 @@ from typing import Literal, get_args
 from federation.errors import RunError, ScenarioError, unknown_choice
 from federation.fleet import Fleet
 from federation.messages import Body, Request
-from federation.seeds import generator
 from federation.rounds import Outcome, RoundResult, State, outcome_of
+from federation.seeds import generator
 from strategies.base import Algorithm, Plan, Schedule
 from strategies.selection import sample
 

@@ -21,13 +21,10 @@ import pytest
 from clients.credentials import write_credentials
 
 ROOT = Path(__file__).resolve().parents[2]
-# The programs beside this interpreter; Flower finds its own helpers by PATH.
-PROGRAMS = Path(sys.executable).parent
+PROGRAMS = Path(sys.executable).parent  # must be on PATH too, where Flower finds its helpers
 MARK = "PACELINE_TEST_MARK"
 NODES = 3
-START_LIMIT_S = 90
-RUN_LIMIT_S = 240
-STOP_LIMIT_S = 20
+START_LIMIT_S, RUN_LIMIT_S, STOP_LIMIT_S = 90, 240, 20
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,11 @@ def share(labelled, recipe, clients=8, seed=1, labels=LABELS, columns=None, clas
     return assign(config, labelled(labels, classes), seed, columns)
 
 
+def clients_for(recipe):
+    """Eight, but for shares that grow so fast that 240 rows are enough for six only."""
+    return 6 if recipe["kind"] == "exponential" else 8
+
+
 def parts(assignment):
     return [assignment.rows_of(client).tolist() for client in range(assignment.clients)]
 
@@ -52,17 +57,19 @@ def named(recipe):
 
 @pytest.mark.parametrize("recipe", COVERING, ids=named)
 def test_every_row_goes_to_one_client_and_no_client_goes_empty(labelled, recipe):
-    shared = share(labelled, recipe, columns=AGES)
+    shared = share(labelled, recipe, clients_for(recipe), columns=AGES)
 
-    assert sorted(sum(parts(shared), [])) == list(range(ROWS))
-    assert shared.clients == 8
+    assert sorted(shared.rows) == list(range(ROWS))
+    assert shared.clients == clients_for(recipe)
     assert shared.sizes().tolist() == [len(part) for part in parts(shared)]
     assert shared.sizes().min() >= 1
 
 
 @pytest.mark.parametrize("recipe", COVERING, ids=named)
 def test_the_seed_decides(labelled, recipe):
-    first, again, other = (share(labelled, recipe, seed=s, columns=AGES) for s in (1, 1, 2))
+    first, again, other = (
+        share(labelled, recipe, clients_for(recipe), seed, columns=AGES) for seed in (1, 1, 2)
+    )
 
     assert parts(first) == parts(again)
     assert parts(first) != parts(other)
@@ -80,7 +87,7 @@ def test_iid_gives_equal_shares_the_first_ones_longer_by_one(rows, data):
     longer = rows % clients
     expected = [rows // clients + 1] * longer + [rows // clients] * (clients - longer)
     assert shared.sizes().tolist() == expected
-    assert sorted(sum(parts(shared), [])) == list(range(rows))
+    assert sorted(shared.rows) == list(range(rows))
 
 
 def test_iid_is_flowers_on_the_same_shuffled_rows(labelled):
@@ -94,6 +101,7 @@ def test_iid_is_flowers_on_the_same_shuffled_rows(labelled):
     assert parts(ours) == [list(flowers.load_partition(client)["row"]) for client in range(7)]
 
 
+@pytest.mark.filterwarnings("ignore:Specifying null_placement")  # datasets 4.8 on pyarrow 25
 @pytest.mark.parametrize("recipe", [
     ({"kind": "dirichlet", "alpha": 1.0}, "DirichletPartitioner", (8, "y", 1.0, 1)),
     ({"kind": "shards", "shards_per_client": 2}, "ShardPartitioner", (8, "y", 2)),
@@ -286,8 +294,7 @@ def test_a_missing_partition_file_lists_where_it_was_sought(labelled, tmp_path, 
         ({"kind": "extended-dirichlet", "classes_per_client": 2, "alpha": 0.1}, 24, "min_examples"),
         ({"kind": "linear"}, 100, "leave client 0 without data; use fewer clients"),
         ({"kind": "square"}, 40, "leave client 0 without data"),
-        ({"kind": "exponential"}, 8, None),
-        ({"kind": "exponential"}, 9, "leave client 0 without data"),
+        ({"kind": "exponential"}, 7, "leave client 0 without data"),
         ({"kind": "exponential"}, 240, "leave client 0 without data"),
         ({"kind": "sizes", "sizes": [1, 240]}, 2, "need 241 rows, but there are 240"),
         ({"kind": "inner-dirichlet", "sizes": [241], "alpha": 1.0}, 1, "need 241 rows"),
@@ -307,9 +314,6 @@ def test_recipes_that_cannot_be_met_are_one_clear_line(labelled, recipe, clients
         "hole": np.full(ROWS, np.nan),
         "flat": np.ones(ROWS),
     }
-    if words is None:
-        assert share(labelled, recipe, clients, columns=columns).clients == clients
-        return
     with pytest.raises(DataError) as error:
         share(labelled, recipe, clients, columns=columns)
     assert words in str(error.value)
@@ -326,7 +330,7 @@ def test_only_recipes_by_label_need_classes(labelled, recipe):
         with pytest.raises(DataError, match=f"kind '{recipe['kind']}' needs class labels"):
             share(labelled, recipe, labels=targets, classes=None)
     else:
-        share(labelled, recipe, labels=targets, columns=AGES, classes=None)
+        share(labelled, recipe, clients_for(recipe), labels=targets, columns=AGES, classes=None)
 
 
 def test_classes_that_the_training_rows_lack_do_no_harm(labelled):
