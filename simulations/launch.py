@@ -63,5 +63,5 @@ def virtual_grid(run: PlannedRun, made: Materials, workers: Executor) -> Virtual
     """The pretend world of a run."""
     scenario = run.scenario
     population = Population(scenario.fleet, scenario.data.clients, scenario.seed)
-    flop = training_flop_per_example(made.learner, made.dataset)
+    flop = training_flop_per_example(scenario.model, made.learner, made.dataset)
     return VirtualGrid(workers, population, flop)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from clients.engines.base import Job
-from clients.optimizers import build_optimizer, rate
+from clients.optimizers import Optimizer, build_optimizer, clip, rate
 from federation.arrays import Arrays
 from federation.models.learner import Learner
 from federation.models.tasks import as_tensor
@@ -39,24 +39,39 @@ class EagerEngine:
         torch.manual_seed(integer_seed(self.seed, "dropout", job.round, job.client))
         learner.load(job.train.start)
         learner.module.train()
-        optimizer = build_optimizer(learner.module, local, rate(local, job.round, self.rounds))
+        trained: list[Tensor] = [p for p in learner.module.parameters() if p.requires_grad]
+        optimizer = build_optimizer(local, rate(local, job.round, self.rounds))
         extra = _Extra.of(learner, job)
         loss_sum, processed, steps = 0.0, 0, 0
         for rows in batches(local, len(job.inputs), self.seed, job.round, job.client):
-            index = torch.from_numpy(rows)
-            targets = None if job.targets is None else job.targets[index]
-            given, wanted = learner.task.batch(job.inputs[index], targets)
-            optimizer.zero_grad()
-            loss = learner.task.loss(learner.module(given), wanted)
-            (loss + extra.penalty() if extra.has_penalty else loss).backward()  # type: ignore[no-untyped-call]
-            extra.correct_gradients()
-            if local.clip_norm is not None:
-                torch.nn.utils.clip_grad_norm_(learner.module.parameters(), local.clip_norm)
-            optimizer.step()
-            loss_sum += float(loss.detach()) * len(rows)
+            loss_sum += self._step(job, torch.from_numpy(rows), trained, optimizer, extra)
             processed += len(rows)
             steps += 1
         return Trained(learner.arrays(), steps, len(job.inputs), processed, loss_sum / processed)
+
+    def _step(
+        self,
+        job: Job,
+        index: Tensor,
+        trained: list[Tensor],
+        optimizer: Optimizer,
+        extra: _Extra,
+    ) -> float:
+        """One update; returns the batch's loss times its rows."""
+        learner = self.learner
+        targets = None if job.targets is None else job.targets[index]
+        given, wanted = learner.task.batch(job.inputs[index], targets)
+        for parameter in trained:
+            parameter.grad = None
+        loss = learner.task.loss(learner.module(given), wanted)
+        (loss + extra.penalty() if extra.has_penalty else loss).backward()  # type: ignore[no-untyped-call]
+        extra.correct_gradients()
+        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in trained]
+        if self.local.clip_norm is not None:
+            clip(gradients, self.local.clip_norm)
+        with torch.no_grad():
+            optimizer.step(trained, gradients)
+        return float(loss.detach()) * len(index)
 
 
 @dataclass(frozen=True)

@@ -84,9 +84,10 @@ def _prune(folder: Path, round: int) -> None:
     """Removes all but the newest `_KEPT` checkpoints up to `round`, and what a crash left."""
     saved = _saved(folder)
     keep = [saved[number] for number in sorted(saved) if number <= round][-_KEPT:]
-    for path in (folder / "checkpoint").iterdir():
+    left_overs = (folder / "checkpoint").glob(".r*.tmp")
+    for path in (*saved.values(), *left_overs):
         if path not in keep:
-            shutil.rmtree(path)
+            shutil.rmtree(path, ignore_errors=True)  # the new checkpoint stands all the same
 
 
 def discard_after(folder: Path, round: int) -> None:

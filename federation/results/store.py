@@ -44,6 +44,10 @@ class Store:
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self._path = path
         self._connection = connection
+        self._names = {
+            table: [column.name for column in columns(row_type)]
+            for table, row_type in TABLES.items()
+        }
 
     @classmethod
     def open(cls, folder: Path) -> Store:
@@ -125,11 +129,10 @@ class Store:
             )
 
     def _insert(self, row_type: type[Row], rows: Sequence[Row]) -> None:
-        names = [column.name for column in columns(row_type)]
-        marks = ", ".join("?" * len(names))
-        self._connection.executemany(
-            f"INSERT INTO {table_of(row_type)} VALUES ({marks})", map(attrgetter(*names), rows)
-        )
+        table = table_of(row_type)
+        marks = ", ".join("?" * len(self._names[table]))
+        values = map(attrgetter(*self._names[table]), rows)
+        self._connection.executemany(f"INSERT INTO {table} VALUES ({marks})", values)
 
     def committed(self) -> tuple[int, str] | None:
         """The last committed round and the SHA-256 of its checkpoint's manifest; None before."""

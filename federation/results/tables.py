@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from functools import cache
 from types import MappingProxyType, NoneType
 from typing import Any, Final, TypeVar, get_args, get_type_hints
 
@@ -137,7 +136,6 @@ class Column:
     nullable: bool
 
 
-@cache
 def columns(row_type: RowType) -> tuple[Column, ...]:
     """The columns of a table, in order."""
     hints = get_type_hints(row_type)

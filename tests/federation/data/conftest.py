@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from federation.data.dataset import Dataset, Split
+from federation.data.partition import Assignment, assign
 from federation.scenario.schema import DataConfig
 
 
@@ -73,3 +74,24 @@ def labelled() -> Callable[..., Dataset]:
         return Dataset(split, split, "numeric", classes, (), (), 255.0, "in-memory")
 
     return build
+
+
+@pytest.fixture(scope="session")
+def share(labelled: Callable[..., Dataset]) -> Callable[..., Assignment]:
+    """Shares 240 rows of 10 equal classes, or rows of the given labels, among 8 clients."""
+    even = np.arange(240) * 7 % 10
+
+    def build(
+        recipe: dict[str, Any], clients: int = 8, seed: int = 1, labels: Any = even, **more: Any
+    ) -> Assignment:
+        config = DataConfig(source="digits", clients=clients, partition=recipe)
+        data = labelled(labels, more.get("classes", 10))
+        return assign(config, data, seed, more.get("columns"))
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def parts() -> Callable[[Assignment], list[list[int]]]:
+    """The rows of each client as lists."""
+    return lambda shared: [shared.rows_of(client).tolist() for client in range(shared.clients)]
