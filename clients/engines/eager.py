@@ -36,7 +36,9 @@ class EagerEngine:
 
     def _train(self, job: Job) -> Trained:
         learner, local = self.learner, self.local
-        torch.manual_seed(integer_seed(self.seed, "dropout", job.round, job.client))
+        torch.default_generator.manual_seed(
+            integer_seed(self.seed, "dropout", job.round, job.client)
+        )
         learner.load(job.train.start)
         learner.module.train()
         trained: list[Tensor] = [p for p in learner.module.parameters() if p.requires_grad]

@@ -54,7 +54,7 @@ def build_learner(config: ModelConfig, dataset: Dataset, seed: int) -> Learner:
     """
     task = build_task(config.task, dataset)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(integer_seed(seed, "initial weights"))
+        torch.default_generator.manual_seed(integer_seed(seed, "initial weights"))
         module = _build_module(config, dataset)
     views = {name: tensor.detach().numpy() for name, tensor in module.state_dict().items()}
     if not any(parameter.requires_grad for parameter in module.parameters()):
