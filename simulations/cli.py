@@ -5,11 +5,16 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from federation.errors import BadInput, PacelineError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from simulations.prepare import PlannedRun
 
 app = typer.Typer(
     add_completion=False,
@@ -62,16 +67,21 @@ def run(
         raise typer.Exit(FAILED)
 
 
-def _simulate_all(runs: list) -> list[str]:  # type: ignore[type-arg]
+def _simulate_all(runs: Sequence[PlannedRun]) -> list[str]:
+    """Execute all runs; returns the labels of those that failed."""
+    from simulations.executors import ray
     from simulations.launch import simulate
 
     failed: list[str] = []
-    for one in runs:
-        try:
-            simulate(one)
-        except PacelineError as error:
-            failed.append(one.label)
-            typer.echo(f"{one.label}: failed: {error}", err=True)
+    try:
+        for one in runs:
+            try:
+                simulate(one)
+            except PacelineError as error:
+                failed.append(one.label)
+                typer.echo(f"{one.label}: failed: {error}", err=True)
+    finally:
+        ray.shutdown()
     return failed
 
 
@@ -101,7 +111,7 @@ def _print_comparison(folders: list[Path], to_accuracy: float | None, format_: F
     from simulations.compare import compare as compare_runs
     from simulations.compare import render
 
-    typer.echo(render(compare_runs(folders, to_accuracy), format_.value), nl=False)
+    typer.echo(render(compare_runs(folders, to_accuracy), format_.value).rstrip("\n"))
 
 
 def main() -> None:

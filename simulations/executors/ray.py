@@ -74,7 +74,6 @@ class RayExecutor:
     _done: deque[ChunkDone] = field(default_factory=deque)
     _apart: dict[int, _Apart] = field(default_factory=dict)
     _puts: dict[int, tuple[RecordDict, Any]] = field(default_factory=dict)
-    _started_ray: bool = False
 
     def __post_init__(self) -> None:
         """Start or join Ray, then the actors. Raises RunError where that cannot be done."""
@@ -107,14 +106,12 @@ class RayExecutor:
         return self._done.popleft()
 
     def close(self) -> None:
-        """Stop the actors, and Ray if it was started here."""
+        """Stop the actors. Ray itself stays for the next run; see `shutdown`."""
         import ray
 
         for actor in [*self._idle, *(actor for actor, _ in self._running.values())]:
             ray.kill(actor)
         self._idle, self._running = [], {}
-        if self._started_ray:
-            ray.shutdown()
 
     def _connect(self) -> None:
         import ray
@@ -127,7 +124,6 @@ class RayExecutor:
             except (ConnectionError, RuntimeError, ValueError) as error:
                 where = self.address or "this machine"
                 raise RunError(f"Ray on {where} cannot be reached: {_first_line(error)}") from None
-            self._started_ray = True
         have = ray.cluster_resources().get("CPU", 0)  # type: ignore[no-untyped-call]
         if have < self.workers:
             self.close()
@@ -210,6 +206,12 @@ class RayExecutor:
                 self._done.append(ChunkDone(task.chunk.index, contents))
             else:
                 self._done.append(sum_contents(task.chunk, contents))
+
+
+def shutdown() -> None:
+    """Stop Ray, or leave the cluster, if this process ever used it."""
+    if "ray" in sys.modules:
+        sys.modules["ray"].shutdown()
 
 
 def _first_line(error: Exception) -> str:

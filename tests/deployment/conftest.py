@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = Path(sys.executable).parent  # must be on PATH too, where Flower finds its helpers
 MARK = "PACELINE_TEST_MARK"
 NODES = 3
-START_LIMIT_S, RUN_LIMIT_S, STOP_LIMIT_S = 90, 240, 20
+START_LIMIT_S, RUN_LIMIT_S, STOP_LIMIT_S = 90, 400, 20
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ class Federation:
         state = {}
 
         def finished():
-            time.sleep(2)  # asking costs a second of a core, which the run needs itself
+            time.sleep(3)  # asking costs a second of a core, which the run needs itself
             (run,) = self.processes.flwr("list", self.superlink, "--run-id", run_id)["runs"]
             state.update(run)
             return state["status"].startswith("finished")

@@ -1,5 +1,9 @@
 """The app on a SuperLink with TLS and node authentication, and three SuperNodes."""
 
+import pytest
+
+pytestmark = pytest.mark.timeout(600)  # many process starts on a machine that may be busy
+
 NODES = 3
 
 
