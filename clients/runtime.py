@@ -153,19 +153,25 @@ class ClientRuntime:
     def _reply(self, work: _Work, contribution: Contribution) -> RecordDict:
         try:
             payloads = self.uplink.encode(contribution.parts, work.request.round, work.client)
+            content = reply_content(_metrics(work, contribution), payloads)
             if contribution.kept is not None:
                 self.store.save(work.client, work.request.round, contribution.kept)
         except Exception as error:  # noqa: BLE001 - any failure is that client's reply
             return error_content(_say(error))
-        metrics = dict(contribution.metrics)
-        metrics["weight"] = contribution.weight
-        metrics["steps"] = sum(result.steps for result in work.done)
-        metrics["processed"] = sum(result.processed for result in work.done)
-        if work.done:
-            metrics["examples"] = work.done[-1].examples
-            metrics["train_loss"] = work.done[-1].loss
-        metrics["compute_s"] = work.compute_s
-        return reply_content(metrics, payloads)
+        return content
+
+
+def _metrics(work: _Work, contribution: Contribution) -> dict[str, float]:
+    """The numbers of a reply; the algorithm's own as plain floats, whatever it made them of."""
+    metrics = {name: float(value) for name, value in contribution.metrics.items()}
+    metrics["weight"] = float(contribution.weight)
+    metrics["steps"] = sum(result.steps for result in work.done)
+    metrics["processed"] = sum(result.processed for result in work.done)
+    if work.done:
+        metrics["examples"] = work.done[-1].examples
+        metrics["train_loss"] = work.done[-1].loss
+    metrics["compute_s"] = work.compute_s
+    return metrics
 
 
 def _say(error: Exception) -> str:

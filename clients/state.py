@@ -45,7 +45,8 @@ class StateStore:
         target = folder / f"r{round_number:06d}.safetensors"
         temporary = folder / f".{target.name}.{os.getpid()}"
         flat = {
-            f"{part}/{name}": np.ascontiguousarray(value)
+            # Not `ascontiguousarray`, which makes 0-d arrays 1-d.
+            f"{part}/{name}": np.asarray(value, order="C")
             for part, arrays in parts.items()
             for name, value in arrays.items()
         }

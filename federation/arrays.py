@@ -39,8 +39,11 @@ Spec = tuple[Field, ...]
 
 
 def spec_of(arrays: Arrays) -> Spec:
-    """The fields of `arrays`, in their order."""
-    return tuple(Field(name, value.shape, value.dtype.str) for name, value in arrays.items())
+    """The fields of `arrays`, in their order; dtypes are little-endian, as values travel."""
+    return tuple(
+        Field(name, value.shape, value.dtype.newbyteorder("<").str)
+        for name, value in arrays.items()
+    )
 
 
 def raw_bytes(arrays: Arrays) -> int:

@@ -22,6 +22,7 @@ Kind = Literal["train", "evaluate"]
 Payloads = Mapping[str, bytes]
 
 STYPE = "paceline"
+_REASON_CHARACTERS = 300
 
 
 @dataclass(frozen=True)
@@ -131,12 +132,23 @@ def error_content(error: str) -> RecordDict:
     return RecordDict({"reply": ConfigRecord({"error": error or "unknown error"})})
 
 
+def one_line(text: str) -> str:
+    """A stranger's text as a row's reason: its last line, at most 300 characters, never empty.
+
+    >>> one_line("Traceback ...\\nValueError: no rows\\n")
+    'ValueError: no rows'
+    """
+    lines = text.strip().splitlines()
+    return lines[-1][:_REASON_CHARACTERS] if lines else "unknown error"
+
+
 def error_of(content: RecordDict) -> str | None:
     """The error that a reply tells, or None."""
     record = content.config_records.get("reply")
-    if record is None:
+    if record is None or "error" not in record:
         raise RejectedUpdate("the message is not a reply of a Paceline client")
-    return str(record["error"]) or None
+    text = str(record["error"])
+    return one_line(text) if text else None
 
 
 def metrics_of(content: RecordDict) -> dict[str, float]:
@@ -148,5 +160,8 @@ def metrics_of(content: RecordDict) -> dict[str, float]:
     for name, value in record.items():
         if isinstance(value, list):
             raise RejectedUpdate(f"metric {name!r} is a list")
-        metrics[name] = float(value)
+        try:
+            metrics[name] = float(value)
+        except OverflowError:
+            raise RejectedUpdate(f"metric {name!r} is too large") from None
     return metrics

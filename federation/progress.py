@@ -76,6 +76,14 @@ class Progress:
         if self._live is not None:
             self._live.stop()
 
+    def say(self, text: str) -> None:
+        """Print a line that stays."""
+        line = f"{self.run}  {text}"
+        if self._live is not None:
+            self._live.console.print(line, highlight=False, markup=False)
+        else:
+            print(line, file=self.stream, flush=True)
+
     def update(self, row: RoundRow) -> None:
         """Show the round that was just finished."""
         self._bytes += row.uplink_bytes + row.downlink_bytes + row.peer_bytes

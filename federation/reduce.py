@@ -17,12 +17,19 @@ from numpy.typing import NDArray
 
 from federation.arrays import Parts
 from federation.errors import RejectedUpdate
-from federation.messages import Kind, Reply, error_of, metrics_of, payloads_of
+from federation.messages import Kind, Reply, error_of, metrics_of, one_line, payloads_of
 from federation.transport import Channel, PartSpecs
 from federation.wire import content_bytes
 
 CHUNKS = 32
 MAX_WEIGHT = 2.0**53
+
+# What merging and the tables cannot do without, and what counts something.
+_REQUIRED: dict[Kind, tuple[str, ...]] = {
+    "train": ("weight", "steps", "processed"),
+    "evaluate": ("loss",),
+}
+_COUNTS = ("examples", "steps", "processed")
 
 Sums = dict[str, dict[str, NDArray[np.float64]]]
 
@@ -83,7 +90,7 @@ class Expectation:
         """The reply in `message`, refused (never raised) where it does not fit."""
         if message.has_error():
             reason = message.error.reason or f"Flower error {message.error.code}"
-            return Reply(client, self.round, self.kind, error=reason.strip().splitlines()[-1])
+            return Reply(client, self.round, self.kind, error=one_line(reason))
         return self.read_content(client, message.content)
 
     def read_content(self, client: int, content: RecordDict) -> Reply:
@@ -96,21 +103,25 @@ class Expectation:
             if error is not None:
                 return replace(reply, error=error)
             metrics = metrics_of(content)
-            _check_numbers(metrics)
+            _check_numbers(self.kind, metrics)
             parts = self.uplink.decode(payloads_of(content), self.specs)
         except RejectedUpdate as refusal:
-            return replace(reply, error=str(refusal), rejected=True)
+            return replace(reply, error=one_line(str(refusal)), rejected=True)
         raw = sum(field.size_bytes for spec in self.specs.values() for field in spec)
         return replace(reply, metrics=metrics, parts=parts, raw_bytes=raw)
 
 
-def _check_numbers(metrics: dict[str, float]) -> None:
+def _check_numbers(kind: Kind, metrics: dict[str, float]) -> None:
+    for name in _REQUIRED[kind]:
+        if name not in metrics:
+            raise RejectedUpdate(f"the reply holds no metric {name!r}")
     for name, value in metrics.items():
         if not math.isfinite(value):
             raise RejectedUpdate(f"metric {name!r} is {value}")
-    weight = metrics.get("weight", 0.0)
-    if "weight" in metrics and not 0 < weight <= MAX_WEIGHT:
-        raise RejectedUpdate(f"weight {weight:g} is not between 0 and 2**53")
+        if name in _COUNTS and not 0 <= value <= MAX_WEIGHT:
+            raise RejectedUpdate(f"metric {name!r} is {value:g}, not between 0 and 2**53")
+    if "weight" in metrics and not 0 < metrics["weight"] <= MAX_WEIGHT:
+        raise RejectedUpdate(f"weight {metrics['weight']:g} is not between 0 and 2**53")
 
 
 def reduce_chunk(replies: Sequence[Reply]) -> tuple[Total, list[Reply]]:

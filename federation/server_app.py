@@ -77,6 +77,7 @@ def _drive(
     examiner = Examiner(made.learner, made.dataset, scenario)
     first = 1 if start is None else start.round + 1
     with Progress(label, scenario.rounds, first) as progress:
+        progress.say(f"partition: {made.assignment.provenance}")
         session = Session(
             scenario,
             fleet,

@@ -7,6 +7,7 @@ import uuid
 from flwr.app import Context, RecordDict
 from flwr.app.user_config import UserConfig
 
+from federation.data.source import load
 from federation.models.flops import training_flop_per_example
 from federation.results.environment import describe
 from federation.results.folder import RunFolder
@@ -15,7 +16,7 @@ from federation.scenario.schema import EngineConfig
 from simulations.devices import Population
 from simulations.executors.base import Executor, Setup
 from simulations.executors.inline import InlineExecutor
-from simulations.prepare import Materials, PlannedRun, materials
+from simulations.prepare import Materials, PlannedRun, materials, shared_out
 from simulations.virtual_grid import VirtualGrid
 from simulations.workers import ClientSetup
 
@@ -42,12 +43,12 @@ def simulate(run: PlannedRun) -> None:
 
 
 def open_folder(run: PlannedRun) -> RunFolder:
-    """The run's folder, made if it is not there yet."""
+    """The run's folder, made if it is not there yet; it tells where the partition came from."""
     if (run.folder / "scenario.toml").exists():
         return RunFolder.open(run.folder)
-    return RunFolder.create(
-        run.folder, files.to_toml(run.scenario), {"run_id": uuid.uuid4().hex, **describe()}
-    )
+    partition = shared_out(run.scenario, load(run.scenario.data)).provenance
+    facts = {"run_id": uuid.uuid4().hex, "partition": partition, **describe()}
+    return RunFolder.create(run.folder, files.to_toml(run.scenario), facts)
 
 
 def executor(config: EngineConfig, setup: Setup) -> Executor:

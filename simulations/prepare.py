@@ -75,11 +75,16 @@ def plan(
 def materials(scenario: Scenario) -> Materials:
     """Load the data, share it out and build the model. Raises BadInput where they do not fit."""
     dataset = load(scenario.data)
+    learner = build_learner(scenario.model, dataset, scenario.seed)
+    return Materials(dataset, shared_out(scenario, dataset), learner)
+
+
+def shared_out(scenario: Scenario, dataset: Dataset) -> Assignment:
+    """Who holds which rows. Raises BadInput where the partition does not fit the data."""
     partition, columns = scenario.data.partition, None
     if isinstance(partition, Natural | Continuous):
         columns = {partition.column: read_column(scenario.data, partition.column)}
-    assignment = cached_assignment(scenario.data, dataset, scenario.seed, columns)
-    return Materials(dataset, assignment, build_learner(scenario.model, dataset, scenario.seed))
+    return cached_assignment(scenario.data, dataset, scenario.seed, columns)
 
 
 def _find(reference: str) -> Path:

@@ -8,6 +8,7 @@ that kills workers repeatedly is taken apart, so that only the client that does 
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from collections import deque
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ from federation.reduce import Expectation
 from simulations.executors.base import Chunk, ChunkDone, Setup, run_chunk, sum_contents
 
 _TRIES = 2
+_PROBE_S = 5.0
 
 
 class _Worker:
@@ -119,11 +121,12 @@ class RayExecutor:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         if not ray.is_initialized():
+            _probe(self.address)
             try:
                 self._init_ray()
             except (ConnectionError, RuntimeError, ValueError) as error:
                 where = self.address or "this machine"
-                raise RunError(f"Ray on {where} cannot be reached: {_first_line(error)}") from None
+                raise RunError(f"Ray on {where} cannot be used: {_first_line(error)}") from None
         have = ray.cluster_resources().get("CPU", 0)  # type: ignore[no-untyped-call]
         if have < self.workers:
             self.close()
@@ -151,9 +154,11 @@ class RayExecutor:
             for name, value in os.environ.items()
             if name.startswith(("PACELINE_", "FLWR_", "HF_"))
         }
-        environment = {"env_vars": {**variables, "PYTHONPATH": root, "OMP_NUM_THREADS": "1"}}
-        path = [path for path in sys.path if path]
-        return actor.options(runtime_env=environment).remote(self.setup, [root, *path])
+        path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
+        environment = {"env_vars": {**variables, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}}
+        return actor.options(runtime_env=environment).remote(
+            self.setup, [os.path.abspath(place) for place in sys.path]
+        )
 
     def _start(self) -> None:
         while self._idle and self._queue:
@@ -212,6 +217,20 @@ def shutdown() -> None:
     """Stop Ray, or leave the cluster, if this process ever used it."""
     if "ray" in sys.modules:
         sys.modules["ray"].shutdown()
+
+
+def _probe(address: str | None) -> None:
+    """Ray itself would try for minutes to reach a cluster that is not there."""
+    host, colon, port = (address or "").rpartition(":")
+    if not colon or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=_PROBE_S).close()
+    except OSError as error:
+        raise RunError(
+            f"engine.address = {address!r}: no Ray cluster answers there ({error}); "
+            "start one with 'ray start --head', or leave engine.address out"
+        ) from None
 
 
 def _first_line(error: Exception) -> str:

@@ -1,0 +1,1 @@
+"""Speed, and published results repeated: run by `make bench` and `make reproduce`."""

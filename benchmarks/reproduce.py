@@ -1,0 +1,121 @@
+"""Repeats published results and writes `docs/published-results.md`: `make reproduce`.
+
+Runs that are finished are kept and interrupted ones are resumed, so that the command may be
+stopped at any time. The page is made from all finished runs in the results folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from benchmarks import measured, page
+from benchmarks.measured import Choice
+from benchmarks.published import ROUNDS, SETTINGS, Setting
+from benchmarks.verdict import Verdict, judge
+from federation.errors import BadInput, PacelineError, unknown_choice
+
+_BAD_INPUT, _FAILED, _INTERRUPTED = 2, 1, 130
+
+
+@dataclass(frozen=True)
+class Task:
+    """What the command line asks for."""
+
+    settings: Sequence[Setting]
+    seeds: Sequence[int]
+    choice: Choice
+    page: Path
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The exit code: 0, or 1 where a row is outside its tolerance or a run fails, 2 for input."""
+    try:
+        task = _task(_parser().parse_args(arguments))
+        failed = _run_all(task)
+        return _report(task) or failed
+    except BadInput as error:
+        print(f"reproduce: {error}", file=sys.stderr)
+        return _BAD_INPUT
+    except KeyboardInterrupt:
+        print("reproduce: interrupted; the same command goes on", file=sys.stderr)
+        return _INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.reproduce", description=__doc__)
+    parser.add_argument("--only", metavar="TEXT", help="settings whose name contains TEXT")
+    parser.add_argument("--all", action="store_true", help="the long ones too (LeNet-5)")
+    parser.add_argument("--seeds", default="123", help="comma-separated, default 123")
+    parser.add_argument("--rounds", type=int, help="stop after so many: no verdict, no page")
+    parser.add_argument("--recipe", action="store_true", help="draw the partitions by recipe")
+    parser.add_argument("--out", type=Path, default=Path("results/reproduce"))
+    default = Path(__file__).parent.parent / "docs" / "published-results.md"
+    parser.add_argument("--page", type=Path, default=default, help="where to write the page")
+    return parser
+
+
+def _task(given: argparse.Namespace) -> Task:
+    if given.rounds is not None and not 1 <= given.rounds <= ROUNDS:
+        raise BadInput(f"--rounds {given.rounds}: must be from 1 to {ROUNDS}")
+    try:
+        seeds = [int(seed) for seed in given.seeds.split(",")]
+    except ValueError:
+        raise BadInput(f"--seeds {given.seeds}: must be integers such as 123,1234") from None
+    rounds = None if given.rounds == ROUNDS else given.rounds
+    choice = Choice(given.out, rounds, given.recipe)
+    return Task(_chosen(given.only, given.all), seeds, choice, given.page)
+
+
+def _chosen(only: str | None, everything: bool) -> list[Setting]:
+    named = [setting for setting in SETTINGS if only is None or only in setting.scenario]
+    if not named:
+        names = [setting.scenario for setting in SETTINGS]
+        raise BadInput(unknown_choice("setting", only, names))
+    chosen = [setting for setting in named if everything or not setting.long]
+    if not chosen:
+        raise BadInput(f"--only {only}: {named[0].scenario} takes long; add --all")
+    return chosen
+
+
+def _run_all(task: Task) -> int:
+    """Run what is missing; a run that fails does not stop the others."""
+    failed = 0
+    for setting in task.settings:
+        for seed in task.seeds:
+            print(f"{setting.scenario}, seed {seed}", file=sys.stderr)
+            try:
+                measured.run(setting, seed, task.choice)
+            except BadInput:
+                raise
+            except PacelineError as error:
+                failed = _FAILED
+                print(f"{setting.scenario}, seed {seed}: failed: {error}", file=sys.stderr)
+    return failed
+
+
+def _report(task: Task) -> int:
+    """Print what was asked for; write the page unless it was only a quick look."""
+    everything = judge(task.seeds, task.choice)
+    asked = [verdict for verdict in everything if verdict.setting in task.settings]
+    if task.choice.rounds is not None:
+        print(page.trajectories(asked))
+        return 0
+    print(page.results(asked))
+    print(page.leads(asked))
+    _write(task, everything)
+    return _FAILED if any(verdict.fails for verdict in asked) else 0
+
+
+def _write(task: Task, judged: Sequence[Verdict]) -> None:
+    other = judge(task.seeds, replace(task.choice, recipe=not task.choice.recipe))
+    exact, recipe = (other, judged) if task.choice.recipe else (judged, other)
+    task.page.write_text(page.page(exact, recipe), encoding="utf-8")
+    print(f"written to {task.page}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,173 @@
+"""The Ray executor gives the bits of the inline one, whatever happens to its workers."""
+
+import hashlib
+import subprocess
+import sys
+import textwrap
+
+import pandas as pd
+import pytest
+
+from federation.errors import RunError
+from federation.scenario.files import resolve
+from simulations.executors import ray as ray_executor
+from simulations.launch import simulate
+from simulations.prepare import PlannedRun
+
+TABLE = {
+    "name": "ray",
+    "rounds": 3,
+    "data": {"source": "digits", "clients": 12},
+    "model": {"name": "logistic"},
+    "local": {"lr": 0.1, "steps": 2},
+    "strategy": {"clients_per_round": 8},
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def stopped_afterwards():
+    yield
+    ray_executor.shutdown()
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Runs the scenario with some changes; gives the model's hash and the run's folder."""
+
+    def run_it(name, engine=None, **strategy):
+        table = TABLE | {"engine": engine or {"backend": "inline"}}
+        table["strategy"] = TABLE["strategy"] | strategy
+        folder = tmp_path / name
+        simulate(PlannedRun(name, resolve(table, name), folder))
+        return hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest(), folder
+
+    return run_it
+
+
+@pytest.fixture
+def own_algorithm(tmp_path, monkeypatch):
+    """A module with an algorithm whose clients end their worker process."""
+    (tmp_path / "deadly.py").write_text(
+        textwrap.dedent(
+            f"""
+            import os
+            from dataclasses import dataclass
+            from pathlib import Path
+
+            from strategies.algorithms.fedavg import FedAvg
+            from strategies.base import Contribution, Train
+
+            MARK = Path({str(tmp_path / "mark")!r})
+
+
+            @dataclass(frozen=True)
+            class Once(FedAvg):
+                def local(self, context):
+                    if context.round == 2 and not MARK.exists():
+                        MARK.touch()
+                        os._exit(1)
+                    return (yield from super().local(context))
+
+
+            @dataclass(frozen=True)
+            class Always(FedAvg):
+                def local(self, context):
+                    if context.client == 3:
+                        os._exit(1)
+                    return (yield from super().local(context))
+            """
+        )
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+
+def ray(workers):
+    return {"backend": "ray", "workers": workers}
+
+
+def test_one_and_two_workers_give_the_bits_of_the_inline_executor(run):
+    models = {run("inline")[0], run("one", ray(1))[0], run("two", ray(2))[0]}
+
+    assert len(models) == 1
+
+
+def test_tables_do_not_depend_on_the_executor(run):
+    _, inline = run("inline")
+    _, on_ray = run("two", ray(2))
+
+    for table in ("rounds", "clients", "exchanges"):
+        left, right = (pd.read_parquet(f / f"{table}.parquet") for f in (inline, on_ray))
+        ignored = ["run", "wall_time_s"]
+        pd.testing.assert_frame_equal(
+            left.drop(columns=ignored, errors="ignore"),
+            right.drop(columns=ignored, errors="ignore"),
+        )
+
+
+def test_a_lost_worker_is_replaced_and_its_clients_run_again(run, own_algorithm, tmp_path):
+    undisturbed, _ = run("inline")
+    disturbed, folder = run("lost", ray(2), algorithm="deadly:Once")
+
+    assert (tmp_path / "mark").exists()
+    assert disturbed == undisturbed
+    assert set(pd.read_parquet(folder / "clients.parquet")["status"]) == {"counted"}
+
+
+def test_a_client_that_kills_every_worker_fails_alone(run, own_algorithm):
+    _, folder = run("killer", ray(2), algorithm="deadly:Always", clients_per_round=12)
+
+    clients = pd.read_parquet(folder / "clients.parquet")
+    failed = clients[clients["status"] == "failed"]
+    assert set(failed["client"]) == {3}
+    assert list(failed["round"]) == [1, 2, 3]
+    assert all("worker died" in reason for reason in failed["reason"])
+    assert len(clients[clients["status"] == "counted"]) == 3 * 11
+
+
+def test_a_cluster_that_is_not_there_is_an_error_with_a_remedy(run):
+    ray_executor.shutdown()
+
+    with pytest.raises(RunError, match="127.0.0.1:1'.*ray start --head"):
+        run("nowhere", ray(2) | {"address": "127.0.0.1:1"})
+
+
+def test_two_nodes_of_a_cluster_give_the_same_bits(run, tmp_path):
+    """Two Ray nodes with one CPU each: two workers cannot be on the same node."""
+    ray_executor.shutdown()
+    expected, _ = run("inline")
+    script = tmp_path / "cluster.py"
+    script.write_text(
+        textwrap.dedent(
+            f"""
+            import sys
+            from pathlib import Path
+
+            import ray
+            from ray.cluster_utils import Cluster
+
+            from federation.scenario.files import resolve
+            from simulations.launch import simulate
+            from simulations.prepare import PlannedRun
+
+            cluster = Cluster(initialize_head=True, head_node_args={{"num_cpus": 1}})
+            cluster.add_node(num_cpus=1)
+            engine = {{"backend": "ray", "workers": 2, "address": cluster.address}}
+            table = {TABLE!r} | {{"engine": engine}}
+            simulate(PlannedRun("cluster", resolve(table, "cluster"), Path(sys.argv[1])))
+            print("nodes", len([node for node in ray.nodes() if node["Alive"]]))
+            ray.shutdown()
+            cluster.shutdown()
+            """
+        )
+    )
+    done = subprocess.run(
+        [sys.executable, str(script), str(tmp_path / "cluster")],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+
+    assert "nodes 2" in done.stdout, done.stderr[-2000:]
+    model = (tmp_path / "cluster" / "model.safetensors").read_bytes()
+    assert hashlib.sha256(model).hexdigest() == expected
