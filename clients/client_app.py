@@ -12,17 +12,20 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from flwr.app import ConfigRecord, Context, Message, RecordDict
 from flwr.clientapp import ClientApp
 
-from clients.build import Workshop, workshop
 from clients.calls import Call
 from federation.enrolment import NOT_ENROLLED, Enrolment, hello_content
 from federation.errors import ClientError, PacelineError
 from federation.messages import error_content
 from federation.scenario.client import ClientConfig
+
+if TYPE_CHECKING:
+    from clients.build import Workshop
 
 app = ClientApp()
 
@@ -86,6 +89,8 @@ def _client(context: Context) -> int:
 @lru_cache(maxsize=2)
 def _workshop(config_json: str, source: str | None) -> Workshop:
     """Kept while the process lives: Flower's simulation sends many messages to one process."""
+    from clients.build import workshop  # torch: not needed to say hello
+
     config = ClientConfig.model_validate_json(config_json)
     return workshop(config, os.environ.get("PACELINE_DATA"), source)
 

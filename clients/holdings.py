@@ -31,7 +31,10 @@ class Holdings:
 
     def train(self, client: int) -> tuple[Tensor, Tensor | None]:
         """Inputs and targets that the client trains on."""
-        return self._tensors(self._rows(client)[0])
+        rows = self._rows(client)[0]
+        if len(rows) == 0:
+            raise ClientError(f"client {client} holds no rows to train on")
+        return self._tensors(rows)
 
     def test(self, client: int) -> tuple[Tensor, Tensor | None]:
         """Inputs and targets that the client keeps for testing."""

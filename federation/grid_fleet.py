@@ -15,11 +15,10 @@ from federation.errors import RunError
 from federation.fleet import Gathered
 from federation.messages import Body, Reply, Request, Timing, request_content
 from federation.reduce import Expectation, Total, reduce_all
-from federation.roster import Roster
+from federation.roster import Pace, Roster
 from federation.transport import Channel, PartSpecs
 from federation.wire import content_bytes
 
-_POLL_S = 0.1
 _TTL_MARGIN_S = 60.0
 
 
@@ -93,16 +92,23 @@ class GridFleet:
             return self.grid.now
         return self.past_s + time.monotonic() - self._started_s
 
+    def place_of(self, client: int) -> tuple[str | None, str | None, str | None]:
+        """The names of a client's device, network and region, where they are known."""
+        if isinstance(self.grid, SimulatedGrid):
+            return self.grid.place_of(client)
+        return None, None, None
+
     def send(self, request: Request) -> None:
         """Send without waiting."""
         self._push([request])
 
     def next_reply(self) -> Reply:
         """The reply that arrives next; one that does not come in time is a failed reply."""
+        pace = Pace()
         while not self._ready:
             if not self._pending:
                 raise RunError("waited for a reply while no request was under way")
-            self._poll()
+            self._poll(pace)
         return self._ready.pop(0)
 
     def gather(self, requests: Sequence[Request]) -> Gathered:
@@ -167,7 +173,7 @@ class GridFleet:
                 reason = f"client {one.request.client} is not connected"
                 self._ready.append(self._failed(one, reason))
 
-    def _poll(self) -> None:
+    def _poll(self, pace: Pace) -> None:
         arrived = list(self.grid.pull_messages(list(self._pending)))
         for message in arrived:
             name = message.metadata.reply_to_message_id
@@ -181,7 +187,7 @@ class GridFleet:
             self._ready.append(_with_request(timed, one))
         if not arrived:
             self._give_up_on_late_ones()
-            time.sleep(_POLL_S)
+            pace.wait()
 
     def _timing(self, name: str, one: _Sent, reply: Reply) -> Timing:
         if isinstance(self.grid, SimulatedGrid):

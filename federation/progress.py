@@ -53,7 +53,7 @@ class Progress:
     stream: TextIO = field(default_factory=lambda: sys.stderr)
     _bytes: int = 0
     _energy_j: float | None = None
-    _accuracy: float | None = None
+    _quality: str = ""
     _started: float = field(default_factory=time.monotonic)
     _last_plain: float = float("-inf")
     _live: Live | None = None
@@ -90,11 +90,10 @@ class Progress:
         joules = (row.compute_j, row.radio_j, row.waiting_j, row.network_j, row.server_j)
         if any(value is not None for value in joules):
             self._energy_j = (self._energy_j or 0.0) + sum(value or 0.0 for value in joules)
-        if row.accuracy is not None:
-            self._accuracy = row.accuracy
+        self._quality = _quality(row) or self._quality
         line = self._line(row)
         if self._live is not None:
-            self._live.update(line)
+            self._show(self._live, line)
             return
         now = time.monotonic()
         if row.round in (0, self.rounds) or now - self._last_plain >= _PLAIN_EVERY_S:
@@ -103,10 +102,8 @@ class Progress:
 
     def _line(self, row: RoundRow) -> str:
         parts = [f"{self.run}  round {row.round}/{self.rounds}"]
-        if self._accuracy is not None:
-            parts.append(f"accuracy {self._accuracy:.2%}")
-        elif row.loss is not None:
-            parts.append(f"loss {row.loss:.4g}")
+        if self._quality:
+            parts.append(self._quality)
         parts.append(human_bytes(self._bytes))
         if self._energy_j is not None:
             parts.append(f"{self._energy_j:.0f} J")
@@ -116,3 +113,16 @@ class Progress:
             left = (time.monotonic() - self._started) / done * (self.rounds - row.round)
             parts.append(f"{human_seconds(left)} left")
         return "  ".join(parts)
+
+    def _show(self, live: Live, line: str) -> None:
+        """One line, cut where the terminal ends: names are no markup, and nothing is wrapped."""
+        from rich.text import Text
+
+        live.update(Text(line, no_wrap=True, overflow="ellipsis"))
+
+
+def _quality(row: RoundRow) -> str:
+    """How good the model is; empty for a round after which it was not tested."""
+    if row.accuracy is not None:
+        return f"accuracy {row.accuracy:.2%}"
+    return "" if row.loss is None else f"loss {row.loss:.4g}"

@@ -18,7 +18,7 @@ from federation.enrolment import Enrolment
 from federation.errors import PacelineError, RunError
 from federation.grid_fleet import GridFleet, SimulatedGrid, Wiring
 from federation.progress import Progress
-from federation.recording import Names, Recorder
+from federation.recording import Recorder
 from federation.results import checkpoint
 from federation.results.folder import RunFolder
 from federation.results.store import Store
@@ -27,7 +27,7 @@ from federation.scenario.client import ClientConfig, client_config
 from federation.session import Examiner, Journal, Session, Start, start_of
 from simulations.launch import open_folder
 from simulations.prepare import Materials, PlannedRun, check_materials, materials, plan
-from strategies.base import Algorithm, Plan
+from strategies.base import Plan
 from strategies.catalogue import build_algorithm, build_schedule
 
 app = ServerApp()
@@ -41,11 +41,12 @@ def main(grid: Grid, context: Context) -> None:
     out, resume = str(given.get("out", "")), bool(given.get("resume", False))
     runs = plan(str(given["scenario"]), [], out or None, resume)
     check_materials(runs)
+    roster = None if isinstance(grid, SimulatedGrid) else Roster(grid)
     failed: list[str] = []
     for run in runs:
         label = str(given.get("label", run.label))
         try:
-            execute(grid, run, label)
+            execute(grid, roster, run, label)
         except PacelineError as error:
             if len(runs) == 1:
                 raise
@@ -55,25 +56,32 @@ def main(grid: Grid, context: Context) -> None:
         raise RunError(f"{len(failed)} of {len(runs)} runs failed; the first is {failed[0]}")
 
 
-def execute(grid: Grid, run: PlannedRun, label: str) -> None:
-    """Execute one run, or go on with it after its last committed round."""
+def execute(grid: Grid, roster: Roster | None, run: PlannedRun, label: str) -> None:
+    """Execute one run, or go on with it after its last committed round.
+
+    `roster` knows the nodes of a real grid; a simulated one needs none.
+    """
     folder = open_folder(run)
     if folder.is_finished():
         return
     made = materials(run.scenario)
     with folder.drive() as store:
-        _drive(grid, run, label, folder, store, made)
+        start = start_of(folder.path, store)
+        fleet = _fleet(grid, roster, run, folder, made, start)
+        _drive(fleet, run, label, folder, store, made, start)
 
 
 def _drive(
-    grid: Grid, run: PlannedRun, label: str, folder: RunFolder, store: Store, made: Materials
+    fleet: GridFleet,
+    run: PlannedRun,
+    label: str,
+    folder: RunFolder,
+    store: Store,
+    made: Materials,
+    start: Start | None,
 ) -> None:
-    scenario, config = run.scenario, client_config(run.scenario)
-    algorithm = build_algorithm(scenario.strategy)
-
+    scenario, algorithm = run.scenario, build_algorithm(run.scenario.strategy)
     initial = algorithm.init(made.learner.arrays())
-    start = start_of(folder.path, store)
-    fleet = _fleet(grid, run, folder, config, algorithm, made, start)
     examiner = Examiner(made.learner, made.dataset, scenario)
     first = 1 if start is None else start.round + 1
     with Progress(label, scenario.rounds, first) as progress:
@@ -81,7 +89,7 @@ def _drive(
         session = Session(
             scenario,
             fleet,
-            Recorder(label, scenario, _places(grid)),
+            Recorder(label, scenario, fleet.place_of),
             examiner.examiner(),
             examiner.due,
             Journal(folder.path, store, algorithm.keeps_state),
@@ -101,14 +109,14 @@ def _drive(
 
 def _fleet(
     grid: Grid,
+    roster: Roster | None,
     run: PlannedRun,
     folder: RunFolder,
-    config: ClientConfig,
-    algorithm: Algorithm,
     made: Materials,
     start: Start | None,
 ) -> GridFleet:
-    scenario = run.scenario
+    scenario, config = run.scenario, client_config(run.scenario)
+    algorithm = build_algorithm(scenario.strategy)
     wiring = Wiring(
         config.digest,
         uplink(config),
@@ -119,9 +127,8 @@ def _fleet(
     clients, past_s = scenario.data.clients, 0.0 if start is None else start.virtual_time_s
     if isinstance(grid, SimulatedGrid):
         grid.resume_at(past_s)
-        return GridFleet(grid, clients, wiring)
-    roster = Roster(grid, clients, _enrolment(folder, config, made), scenario.engine.timeout_s)
-    roster.wait_for_all()
+    if roster is not None:
+        roster.begin(clients, _enrolment(folder, config, made), scenario.engine.timeout_s)
     return GridFleet(grid, clients, wiring, roster, past_s)
 
 
@@ -133,9 +140,3 @@ def _enrolment(
         return Enrolment(folder.run_id(), config.to_json(), rows)
 
     return enrolment_of
-
-
-def _places(grid: Grid) -> Callable[[int], Names]:
-    if isinstance(grid, SimulatedGrid):
-        return grid.place_of
-    return lambda _: (None, None, None)

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import ast
+import dataclasses
+import importlib.util
+import inspect
+import shutil
+import textwrap
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 import typer
 
-from federation.codecs._catalogue import codecs
 from federation.errors import ScenarioError, unknown_choice
 from federation.registry import Registry
-from simulations import devices
-from simulations.prepare import bundled_scenarios
-from strategies.catalogue import algorithms, schedules
+
+_WIDEST = 100
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A name and one line about it."""
+    """A name and a few words about it."""
 
     name: str
     about: str
@@ -29,11 +34,12 @@ def kinds() -> dict[str, Callable[[], Iterable[Entry]]]:
     """Kind -> its entries."""
     return {
         "scenarios": _scenarios,
-        "schedules": lambda: _registered(schedules()),
-        "algorithms": lambda: _registered(algorithms()),
-        "codecs": lambda: _registered(codecs()),
-        "models": _models,
+        "sources": _sources,
         "partitions": _partitions,
+        "models": _models,
+        "schedules": _schedules,
+        "algorithms": _algorithms,
+        "codecs": _codecs,
         "devices": lambda: _profiles("devices"),
         "networks": lambda: _profiles("networks"),
     }
@@ -44,48 +50,125 @@ def print_catalogue(kind: str | None) -> None:
     known = kinds()
     if kind is not None and kind not in known:
         raise ScenarioError(unknown_choice("kind", kind, known))
+    columns = min(shutil.get_terminal_size((_WIDEST, 24)).columns, _WIDEST)
     for name in known if kind is None else [kind]:
-        entries = list(known[name]())
-        width = max(len(entry.name) for entry in entries)
         if kind is None:
             typer.echo(f"{name}:")
-        for entry in entries:
-            typer.echo(f"  {entry.name:<{width}}  {entry.about}")
+        for line in lines(list(known[name]()), columns):
+            typer.echo(line)
+
+
+def lines(entries: Iterable[Entry], columns: int) -> Iterator[str]:
+    """The names in one column and what they are, wrapped, in a second one."""
+    entries = list(entries)
+    width = max((len(entry.name) for entry in entries), default=0) + 4
+    for entry in entries:
+        first = f"  {entry.name:<{width - 2}}"
+        text = textwrap.wrap(
+            entry.about,
+            max(columns - width, 20),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        yield f"{first}{text[0] if text else ''}".rstrip()
+        yield from (" " * width + more for more in text[1:])
 
 
 def _scenarios() -> Iterable[Entry]:
+    from simulations.prepare import bundled_scenarios
+
     for name, path in bundled_scenarios().items():
-        comment = path.read_text().partition("\n")[0].lstrip("# ").strip()
-        yield Entry(name, comment if not comment.startswith("name") else "")
+        comment = path.read_text(encoding="utf-8").partition("\n")[0]
+        yield Entry(name, comment.lstrip("# ") if comment.startswith("#") else "")
 
 
-def _registered(registry: Registry[Any]) -> Iterable[Entry]:
+def _sources() -> Iterable[Entry]:
+    from federation.data.build import PUBLISHED
+
+    yield Entry("digits", "1,797 images of 8 x 8 pixels, ten classes; comes with Paceline.")
+    for name, published in PUBLISHED.items():
+        place = f"hub:{published.hub_name}, or {name}/train.parquet and test.parquet"
+        yield Entry(name, f"{place} in data.dir or in the folder PACELINE_DATA.")
+    yield Entry("FILE.parquet", "One table, split 80/20: images, numbers or lists of token ids.")
+    yield Entry("FOLDER", "A folder with train.parquet and test.parquet.")
+    yield Entry("hub:ORG/NAME", "A data set of the Hugging Face hub.")
+
+
+def _schedules() -> Iterable[Entry]:
+    from strategies.catalogue import schedules
+
+    return _registered(schedules())
+
+
+def _algorithms() -> Iterable[Entry]:
+    from strategies.catalogue import algorithms
+
+    return _registered(algorithms())
+
+
+def _codecs() -> Iterable[Entry]:
+    from federation.codecs._catalogue import codecs
+
+    return _registered(codecs())
+
+
+def _registered(registry: Registry[Any]) -> Iterator[Entry]:
     for name in registry.names():
-        yield Entry(name, _first_line(registry.get(name)))
+        owner = registry.get(name)
+        fields = dataclasses.fields(owner) if dataclasses.is_dataclass(owner) else ()
+        yield Entry(name, _about(owner) + _listed("Arguments", map(_argument, fields)))
 
 
-def _models() -> Iterable[Entry]:
-    from federation.models.zoo import zoo
+def _argument(field: dataclasses.Field[Any]) -> str:
+    known = field.default is not dataclasses.MISSING
+    return f"{field.name}={field.default!r}" if known else field.name
 
-    return [Entry(name, _first_line(factory)) for name, factory in zoo().items()]
+
+def _models() -> Iterator[Entry]:
+    """Read from the text of the zoo, because importing it means importing torch."""
+    spec = importlib.util.find_spec("federation.models.zoo")
+    assert spec is not None
+    assert spec.origin is not None
+    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    factories = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    table = next(node for node in ast.walk(factories["zoo"]) if isinstance(node, ast.Dict))
+    for key, value in zip(table.keys, table.values, strict=True):
+        assert isinstance(key, ast.Constant)
+        assert isinstance(value, ast.Name)
+        factory = factories[value.id]
+        about = (ast.get_docstring(factory) or "").partition("\n")[0]
+        yield Entry(str(key.value), about + _listed("Arguments", _defaults(factory.args)))
 
 
-def _partitions() -> Iterable[Entry]:
-    from typing import get_args
+def _defaults(arguments: ast.arguments) -> Iterator[str]:
+    named = arguments.args[len(arguments.args) - len(arguments.defaults) :]
+    for argument, default in zip(named, arguments.defaults, strict=True):
+        yield f"{argument.arg}={ast.unparse(default)}"
 
+
+def _partitions() -> Iterator[Entry]:
     from federation.scenario.partitions import Partition
 
     for section in get_args(get_args(Partition)[0]):
         kind = get_args(section.model_fields["kind"].annotation)[0]
-        keys = ", ".join(name for name in section.model_fields if name != "kind")
-        yield Entry(kind, _first_line(section) + (f" Keys: {keys}." if keys else ""))
+        keys = [name for name in section.model_fields if name != "kind"]
+        yield Entry(kind, _about(section) + _listed("Keys", keys))
 
 
-def _profiles(kind: str) -> Iterable[Entry]:
+def _profiles(kind: str) -> Iterator[Entry]:
+    from simulations import devices
+
     for name in devices.profile_names(kind):
-        table = tomllib.loads((devices.PROFILES / kind / f"{name}.toml").read_text())
+        path = devices.PROFILES / kind / f"{name}.toml"
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
         yield Entry(name, f"{table['title']} ({table['source']})")
 
 
-def _first_line(documented: object) -> str:
-    return (documented.__doc__ or "").strip().partition("\n")[0]
+def _about(documented: object) -> str:
+    """The first paragraph's first line."""
+    return (inspect.getdoc(documented) or "").partition("\n")[0]
+
+
+def _listed(what: str, names: Iterable[str]) -> str:
+    text = ", ".join(names)
+    return f" {what}: {text}." if text else ""

@@ -27,6 +27,7 @@ __all__ = ["compare", "render"]
 _ENERGY: Final = ("compute_j", "radio_j", "waiting_j", "network_j", "server_j")
 _OPTIONAL: Final = (
     "final_metric",
+    "energy_j",
     "energy_j_low",
     "energy_j_high",
     "carbon_g",

@@ -2,38 +2,36 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from federation.codecs._catalogue import build_codec
 from federation.data.dataset import Dataset
 from federation.data.partition import Assignment, cached_assignment
 from federation.data.source import load, read_column
-from federation.errors import BadInput, FolderError, ScenarioError, unknown_choice
-from federation.models.learner import Learner, build_learner
-from federation.results.folder import free_folder
+from federation.errors import BadInput, ScenarioError, unknown_choice
 from federation.scenario import files, overrides, sweep
 from federation.scenario.partitions import Continuous, Natural
 from federation.scenario.schema import Scenario
+from simulations.destinations import PlannedRun, base_of, check_place
 from simulations.devices import Population
-from strategies.catalogue import build_algorithm, build_schedule, check_arguments
+
+if TYPE_CHECKING:
+    from federation.models.learner import Learner
+
+__all__ = [
+    "Materials",
+    "PlannedRun",
+    "bundled_scenarios",
+    "check_materials",
+    "materials",
+    "plan",
+    "shared_out",
+]
 
 _BUNDLED = Path(__file__).parent / "scenarios"
-
-
-@dataclass(frozen=True)
-class PlannedRun:
-    """One run: its name within the scenario ("" if it is the only one), what, and where."""
-
-    name: str
-    scenario: Scenario
-    folder: Path
-
-    @property
-    def label(self) -> str:
-        """The name of the run in tables and messages."""
-        return self.name or self.scenario.name
 
 
 @dataclass(frozen=True)
@@ -65,18 +63,31 @@ def plan(
         scenario = files.resolve(run, where)
         _check_names(scenario, where)
         resolved.append((name, scenario))
-    base = _folder(resolved[0][1].name, path, out, resume)
+    base = base_of(resolved[0][1].name, path, out, resume)
     runs = [PlannedRun(name, scenario, base / name) for name, scenario in resolved]
-    for run_ in runs:
-        _check_folder(run_, resume)
+    for planned in runs:
+        check_place(planned, resume)
     return runs
 
 
 def materials(scenario: Scenario) -> Materials:
     """Load the data, share it out and build the model. Raises BadInput where they do not fit."""
     dataset = load(scenario.data)
-    learner = build_learner(scenario.model, dataset, scenario.seed)
-    return Materials(dataset, shared_out(scenario, dataset), learner)
+    assignment = shared_out(scenario, dataset)
+    return Materials(dataset, assignment, _learner(scenario, dataset))
+
+
+def _learner(scenario: Scenario, dataset: Dataset) -> Learner:
+    from federation.models.learner import build_learner  # torch: not for bad input or a list
+
+    try:
+        return build_learner(scenario.model, dataset, scenario.seed)
+    except (TypeError, RuntimeError) as error:
+        text = str(error).partition("\n")[0]
+        raise ScenarioError(
+            f"model.name = {scenario.model.name!r}: its weights must be ordinary tensors on the "
+            f"CPU: {type(error).__name__}: {text}"
+        ) from None
 
 
 def shared_out(scenario: Scenario, dataset: Dataset) -> Assignment:
@@ -94,13 +105,14 @@ def _find(reference: str) -> Path:
     path = Path(reference)
     if path.exists() or path.suffix == ".toml" or "/" in reference:
         return path
-    raise ScenarioError(
-        unknown_choice("scenario", reference, [*bundled, "or a path to a .toml file"])
-    )
+    raise ScenarioError(f"{unknown_choice('scenario', reference, bundled)}, or a .toml file")
 
 
 def _check_names(scenario: Scenario, where: str) -> None:
-    """The names that the schema leaves open: strategies, codecs, devices."""
+    """The names that the schema leaves open: strategies, codecs, devices, backend."""
+    from federation.codecs._catalogue import build_codec
+    from strategies.catalogue import build_algorithm, build_schedule, check_arguments
+
     try:
         build_schedule(scenario.strategy)
         build_algorithm(scenario.strategy)
@@ -108,48 +120,28 @@ def _check_names(scenario: Scenario, where: str) -> None:
         for direction in ("uplink", "downlink"):
             build_codec(getattr(scenario, direction).codec)
         Population(scenario.fleet, scenario.data.clients, scenario.seed).check()
+        _check_backend(scenario.engine.backend)
     except ScenarioError as error:
         raise ScenarioError(f"{where}: {error}") from None
+    except Exception as error:  # noqa: BLE001 - a user's class may fail in any way
+        raise ScenarioError(f"{where}: strategy: {type(error).__name__}: {error}") from None
 
 
-def _folder(name: str, path: Path, out: str | None, resume: bool) -> Path:
-    if out:
-        return Path(out)
-    if resume and path.name == "scenario.toml" and (path.parent / "environment.json").exists():
-        return path.parent
-    base = Path("results") / name
-    free = free_folder(base)
-    if not resume:
-        return free
-    if free == base:
-        raise FolderError(
-            f"nothing to resume: there is no {base}; run without --resume, or say --out"
+def _check_backend(backend: str) -> None:
+    if backend == "ray" and importlib.util.find_spec("ray") is None:
+        raise ScenarioError(
+            "engine.backend = 'ray': Ray is not installed; pip install 'paceline[sim]', "
+            "or use engine.backend = 'inline'"
         )
-    last = int(free.name.removeprefix(f"{name}-")) - 1
-    return base if last == 1 else base.with_name(f"{name}-{last}")
-
-
-def _check_folder(run: PlannedRun, resume: bool) -> None:
-    if not run.folder.exists():
-        return
-    if not resume:
-        if run.name == "" and not any(run.folder.iterdir()):
-            return
-        raise FolderError(
-            f"{run.folder} exists already: resume it (--resume) or choose another --out"
-        )
-    stored = files.resolve(files.read(run.folder / "scenario.toml"), str(run.folder))
-    old, new = stored.model_dump(), run.scenario.model_dump()
-    for key in new:
-        if key != "engine" and old[key] != new[key]:
-            raise FolderError(
-                f"{run.folder} was made with another [{key}]: repeat the settings it was started "
-                f"with (they stand in {run.folder / 'scenario.toml'}), or choose another --out"
-            )
 
 
 def check_materials(runs: Sequence[PlannedRun]) -> None:
-    """Load and share out the data of all runs, so that bad data stops them before they start."""
+    """Load and share out the data of all runs and try out the models, before anything starts.
+
+    Raises BadInput, naming the run.
+    """
+    from simulations.trial import check_step
+
     seen: set[str] = set()
     for run in runs:
         key = f"{run.scenario.data!r} {run.scenario.model!r} {run.scenario.seed}"
@@ -157,6 +149,7 @@ def check_materials(runs: Sequence[PlannedRun]) -> None:
             continue
         seen.add(key)
         try:
-            materials(run.scenario)
+            made = materials(run.scenario)
+            check_step(run.scenario, made.dataset, made.learner)
         except BadInput as error:
             raise type(error)(f"{run.label}: {error}") from None

@@ -9,6 +9,7 @@ in the order of virtual arrival whatever the workers' real speed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -230,6 +231,7 @@ class VirtualGrid(Grid):
         )
 
     def _flop(self, metrics: Mapping[str, float]) -> float:
-        if "processed" in metrics:
-            return metrics["processed"] * self.flop_per_example
-        return metrics.get("examples", 0.0) * self.flop_per_example / 3
+        """What the client says it did; nothing, where it says what cannot be."""
+        examples = metrics.get("processed", metrics.get("examples", 0.0) / 3)
+        flop = examples * self.flop_per_example
+        return flop if 0 <= flop < math.inf else 0.0

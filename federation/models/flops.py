@@ -20,8 +20,9 @@ def training_flop_per_example(config: ModelConfig, learner: Learner, dataset: Da
     """
     if ":" in config.name:
         return _count(learner, dataset)
-    shape = [list(dataset.train.x.shape[1:]), dataset.classes, torch.__version__]
-    key = cache.key_of([config.model_dump(mode="json"), shape])
+    x, y = dataset.train.x, dataset.train.y
+    shapes = [list(x.shape[1:]), None if y is None else list(y.shape[1:]), dataset.classes]
+    key = cache.key_of([config.model_dump(mode="json"), shapes, torch.__version__])
     entry = cache.fetch(
         "flop", key, lambda: cache.Entry({}, {"per_example": _count(learner, dataset)})
     )

@@ -1,0 +1,85 @@
+"""Executes the runs of a scenario one after another; one that fails does not stop the others."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+
+from federation.errors import FolderError, PacelineError
+from federation.results import durable
+from federation.results.folder import RunFolder
+from simulations.destinations import PlannedRun
+from simulations.executors import ray
+from simulations.launch import simulate
+
+Tell = Callable[[str], None]
+
+
+def execute(runs: Sequence[PlannedRun], tell: Tell) -> list[str]:
+    """Execute what is not finished yet; returns the labels of the runs that failed.
+
+    A failed run keeps the reason in its folder. Raises FolderError where the folder cannot be
+    written or another process has it; then nothing was started.
+    """
+    failed: list[str] = []
+    with _alone(runs):
+        for number, run in enumerate(runs, start=1):
+            if len(runs) > 1:
+                tell(f"[{number}/{len(runs)}] {run.label}")
+            reason = _attempt(run)
+            if reason is not None:
+                failed.append(run.label)
+                tell(f"{run.label}: failed: {reason}")
+    return failed
+
+
+def shutdown() -> None:
+    """Stop what runs beside this process."""
+    ray.shutdown()
+
+
+@contextmanager
+def _alone(runs: Sequence[PlannedRun]) -> Iterator[None]:
+    """Hold the folder of a sweep, and make sure that nobody has one of the runs in it."""
+    base = runs[0].base
+    try:
+        base.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FolderError(
+            f"cannot create {base}: {durable.cause(error)}; choose another --out"
+        ) from None
+    with ExitStack() as held:
+        if runs[0].name:
+            held.enter_context(RunFolder(base).lock())
+        for run in runs:
+            if run.folder.exists():
+                with RunFolder(run.folder).lock():
+                    pass
+        yield
+
+
+def _attempt(run: PlannedRun) -> str | None:
+    """Why the run failed, in one line; None where it did not."""
+    folder = RunFolder(run.folder)
+    try:
+        simulate(run)
+    except PacelineError as error:
+        _keep(folder, str(error), error)
+        return str(error)
+    except Exception as error:  # noqa: BLE001 - a user's model may fail in any way
+        text = str(error).strip().splitlines()
+        reason = f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
+        _keep(folder, reason, error)
+        return f"{reason} (traceback in {folder.failed_path})"
+    return None
+
+
+def _keep(folder: RunFolder, reason: str, error: Exception) -> None:
+    """Write down why the run failed, also where it did so before its store was opened."""
+    if not folder.scenario_path.exists():
+        return
+    text = f"{' '.join(reason.split())}\n\n{''.join(traceback.format_exception(error))}"
+    # A full disk, or another driver, must not hide the error.
+    with suppress(OSError, FolderError), folder.lock():
+        durable.write(folder.failed_path, text.encode())

@@ -1,0 +1,210 @@
+"""The fleet on a grid that knows nothing of us: nodes are asked who they are and enrolled."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pytest
+from flwr.app import Message
+from flwr.serverapp import Grid
+
+from clients.build import downlink, uplink
+from clients.client_app import app
+from federation.arrays import digest
+from federation.enrolment import Enrolment
+from federation.errors import ClientError, RunError
+from federation.grid_fleet import GridFleet, Wiring
+from federation.messages import Body, Request
+from federation.roster import Roster
+from federation.scenario import files
+from federation.scenario.client import client_config
+from simulations.devices import Population
+from simulations.executors.inline import InlineExecutor
+from simulations.prepare import materials
+from simulations.virtual_grid import VirtualGrid
+from simulations.workers import AppSetup
+
+CLIENTS = 3
+
+
+@dataclass
+class PlainGrid(Grid):
+    """Only what Flower's own Grid offers; nodes can be taken away."""
+
+    inner: VirtualGrid
+    gone: set = field(default_factory=set)
+    asked: list = field(default_factory=list)
+
+    def set_run(self, run):
+        self.inner.set_run(run)
+
+    @property
+    def run(self):
+        return self.inner.run
+
+    def create_message(self, *args, **kwargs):
+        return self.inner.create_message(*args, **kwargs)
+
+    def get_node_ids(self):
+        return [node for node in self.inner.get_node_ids() if node not in self.gone]
+
+    def push_messages(self, messages):
+        messages = list(messages)
+        self.asked += [message.metadata.message_type for message in messages]
+        return self.inner.push_messages(messages)
+
+    def pull_messages(self, message_ids):
+        return self.inner.pull_messages(message_ids)
+
+    def send_and_receive(self, messages, *, timeout=None):
+        return self.inner.send_and_receive(messages, timeout=timeout)
+
+
+@dataclass
+class World:
+    grid: PlainGrid
+    handler: object
+    roster: Roster
+    begin: Callable[..., None]
+    fleet: GridFleet
+    model: dict
+
+    def train(self, *clients, number=1):
+        body = Body(number, "train", {"model": self.model})
+        return self.fleet.collect([Request(client, body) for client in clients])
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch):
+    """Three nodes that run the real ClientApp, behind a plain grid."""
+    monkeypatch.setenv("PACELINE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PACELINE_STATE", str(tmp_path / "state"))
+    scenario = files.resolve(
+        {
+            "name": "plain",
+            "rounds": 3,
+            "data": {"source": "digits", "clients": CLIENTS},
+            "model": {"name": "logistic"},
+            "local": {"lr": 0.1, "steps": 2},
+        },
+        "test",
+    )
+    made, config = materials(scenario), client_config(scenario)
+    handler = AppSetup(lambda: app, CLIENTS).build()
+    population = Population(scenario.fleet, CLIENTS, scenario.seed)
+    grid = PlainGrid(VirtualGrid(InlineExecutor(handler), population, 1e3))
+
+    def enrolment_of(client, own_data):
+        return Enrolment("run-1", config.to_json(), made.assignment.rows_of(client))
+
+    roster = Roster(grid)
+
+    def begin(timeout_s=5.0):
+        roster.begin(CLIENTS, enrolment_of, timeout_s)
+
+    specs = {"model": made.learner.spec}
+    wiring = Wiring(config.digest, uplink(config), downlink(config), specs, 5.0)
+    fleet = GridFleet(grid, CLIENTS, wiring, roster)
+    return World(grid, handler, roster, begin, fleet, made.learner.arrays())
+
+
+def test_nodes_say_who_they_are_once_and_are_told_about_the_run(world):
+    world.begin()
+    world.roster.refresh()
+    assert [world.roster.node_of(client) for client in range(CLIENTS + 1)] == [2, 3, 4, None]
+    assert world.grid.asked == ["query"] * CLIENTS + ["query.enrol"] * CLIENTS
+
+
+def test_between_two_runs_the_nodes_stay_known_and_are_told_about_the_second(world):
+    world.begin()
+    world.grid.asked.clear()
+    world.begin()
+    assert world.grid.asked == ["query.enrol"] * CLIENTS
+
+
+def test_a_missing_client_is_named_when_the_time_is_over(world):
+    world.grid.gone.add(3)
+    with pytest.raises(RunError, match="1 of 3 clients are not connected.*partition-id=1"):
+        world.begin(timeout_s=0.0)
+
+
+def test_a_node_that_is_no_client_of_ours_is_refused(world):
+    world.grid.inner.executor.handler = AppSetup(lambda: echo, CLIENTS).build()
+    with pytest.raises(ClientError, match="does not run the Paceline ClientApp"):
+        world.begin()
+
+
+def echo(message, context):
+    return Message(message.content, reply_to=message)
+
+
+def test_replies_come_in_the_order_of_the_requests_with_their_bytes(world):
+    world.begin()
+    replies = world.train(2, 0, 1)
+    assert [reply.client for reply in replies] == [2, 0, 1]
+    assert all(reply.ok for reply in replies)
+    size = sum(value.nbytes for value in world.model.values())
+    assert {(reply.raw_bytes, reply.request_raw_bytes) for reply in replies} == {(size, size)}
+    assert all(size < reply.sent_bytes < size + 2000 for reply in replies)
+    assert all(reply.timing.compute_s > 0 for reply in replies)
+
+
+def test_a_plain_grid_and_a_simulated_one_give_the_same_sum(world):
+    world.begin()
+    body = Body(1, "train", {"model": world.model})
+    requests = [Request(client, body) for client in range(CLIENTS)]
+    plain = world.fleet.gather(requests)
+    simulated = GridFleet(world.grid.inner, CLIENTS, world.fleet.wiring).gather(requests)
+    assert digest(plain.total.parts) == digest(simulated.total.parts)
+    assert plain.total.weight == simulated.total.weight
+    assert [reply.parts for reply in plain.replies] == [None] * CLIENTS
+
+
+def test_a_client_that_left_is_a_failed_reply_and_the_others_go_on(world):
+    world.begin()
+    world.grid.gone.add(3)
+    replies = world.train(0, 1, 2)
+    assert [reply.error for reply in replies] == [None, "client 1 is not connected", None]
+    assert replies[1].sent_bytes == 0
+
+
+def test_a_client_that_comes_back_takes_part_again(world):
+    world.begin()
+    world.grid.gone.add(3)
+    assert not world.train(1)[0].ok
+    world.grid.gone.clear()
+    assert world.train(1)[0].ok
+
+
+def test_a_node_that_forgot_the_run_is_told_again_and_asked_again(world):
+    world.begin()
+    first = world.train(0, 1, 2)
+    world.handler.contexts.clear()  # all nodes restart
+    world.grid.asked.clear()
+    again = world.train(0, 1, 2)
+    assert [digest(reply.parts) for reply in again] == [digest(reply.parts) for reply in first]
+    assert world.grid.asked.count("query.enrol") == CLIENTS
+
+
+def test_a_reply_that_does_not_come_in_time_is_a_failure(world, monkeypatch):
+    world.begin()
+    monkeypatch.setattr(world.grid, "pull_messages", lambda _: [])
+    world.fleet.wiring = replace(world.fleet.wiring, timeout_s=0.0)
+    assert world.train(0)[0].error == "no reply within 0 s"
+
+
+def test_waiting_for_nothing_and_mixing_ways_of_asking_are_mistakes(world):
+    world.begin()
+    with pytest.raises(RunError, match="no request was under way"):
+        world.fleet.next_reply()
+    world.fleet.send(Request(0, Body(1, "train", {"model": world.model})))
+    with pytest.raises(RunError, match="no request under way"):
+        world.train(1)
+    assert world.fleet.next_reply().client == 0
+
+
+def test_clients_test_the_model_on_rows_they_keep(world):
+    world.begin()
+    body = Body(1, "evaluate", {"model": {n: np.zeros_like(v) for n, v in world.model.items()}})
+    (reply,) = world.fleet.collect([Request(0, body)])
+    assert reply.error == "client 0 keeps no rows for testing; set data.holdout"

@@ -1,0 +1,209 @@
+"""Sums that do not depend on who sums, and replies that cannot do harm."""
+
+import math
+import pickle
+
+import numpy as np
+import pytest
+from flwr.app import Array, ArrayRecord, ConfigRecord, Error, Message, MetricRecord, RecordDict
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from federation.arrays import pack, spec_of
+from federation.codecs.none import Dense
+from federation.messages import STYPE, Reply, error_content, reply_content
+from federation.reduce import Expectation, Total, chunk_bounds, reduce_all, reduce_chunk
+from federation.transport import Channel
+from simulations.flower_internals import assume_identity, stamp
+
+MODEL = {"w": np.array([[1, 2], [3, 4]], "f4"), "steps": np.array(5)}
+SPEC = spec_of(MODEL)
+GOOD = {"weight": 3.0, "steps": 2, "processed": 20, "examples": 10}
+EXPECTED = Expectation(4, "train", Channel(Dense(), 1, "uplink"), {"model": SPEC})
+
+
+def a_reply(client, weight, *values):
+    arrays = {"w": np.array(values, "f4")}
+    return Reply(client, 1, "train", {"weight": weight}, {"model": arrays})
+
+
+def message_of(metrics, model=MODEL):
+    return reply_content(metrics, {"model": pack(model)})
+
+
+def with_value(value):
+    return {**MODEL, "w": np.array([[1, 2], [3, value]], "f4")}
+
+
+@given(st.integers(0, 5000))
+def test_chunks_cover_all_items_in_order_and_are_at_most_32(count):
+    bounds = chunk_bounds(count)
+    covered = [item for start, stop in bounds for item in range(start, stop)]
+    assert covered == list(range(count))
+    assert len(bounds) <= 32
+    assert len({stop - start for start, stop in bounds[:-1]}) <= 1
+
+
+def test_the_mean_is_weighted():
+    total, _ = reduce_all([a_reply(0, 1, 0.0, 10.0), a_reply(1, 3, 4.0, 10.0)])
+    assert total.mean("model")["w"].tolist() == [3.0, 10.0]
+    assert (total.weight, total.count) == (4.0, 2)
+
+
+def test_the_mean_of_one_reply_is_that_reply_to_the_bit():
+    value = np.float32(0.1)
+    for weight in (1.0, 3.0, 7.0, 49.0, 1e6 / 3):
+        total, _ = reduce_all([a_reply(0, weight, value)])
+        assert np.float32(total.mean("model")["w"][0]) == value
+
+
+def test_metrics_are_summed_unweighted():
+    replies = [a_reply(0, 1, 1.0), a_reply(1, 3, 1.0)]
+    assert reduce_all(replies)[0].sums == {"weight": 4.0}
+
+
+def test_replies_that_failed_or_hold_no_parts_do_not_count_but_stay_in_the_list():
+    bad = Reply(1, 1, "train", {"weight": 100.0}, {"model": {"w": np.ones(1)}}, error="refused")
+    total, replies = reduce_all([a_reply(0, 1, 2.0), bad, Reply(2, 1, "train", {"weight": 5.0})])
+    assert (total.weight, total.count) == (1.0, 1)
+    assert [reply.client for reply in replies] == [0, 1, 2]
+    assert all(reply.parts is None for reply in replies)
+
+
+@settings(max_examples=30)
+@given(st.integers(1, 100), st.permutations(range(32)), st.integers(0, 2**32))
+def test_any_split_into_workers_gives_the_same_bits(count, order, seed):
+    rng = np.random.default_rng(seed)
+    values = rng.standard_normal((count, 3)) * 10.0 ** rng.integers(-6, 6, (count, 1))
+    replies = [a_reply(i, float(rng.integers(1, 1000)), *row) for i, row in enumerate(values)]
+    bounds = chunk_bounds(count)
+    done = {}
+    for chunk in order:  # the order in which workers happen to take the chunks
+        if chunk < len(bounds):
+            start, stop = bounds[chunk]
+            done[chunk] = pickle.dumps(reduce_chunk(replies[start:stop])[0])
+    total = Total()
+    for chunk in range(len(bounds)):
+        total.merge(pickle.loads(done[chunk]))  # noqa: S301 - as it comes back from a worker
+    assert pack(total.mean("model")) == pack(reduce_all(replies)[0].mean("model"))
+    weights = [reply.weight for reply in replies]
+    np.testing.assert_allclose(
+        total.mean("model")["w"],
+        np.average([reply.parts["model"]["w"] for reply in replies], axis=0, weights=weights),
+        rtol=1e-9,
+        atol=1e-9,
+    )
+
+
+def test_a_good_reply_is_read_with_its_bytes():
+    content = message_of(GOOD)
+    reply = EXPECTED.read_content(7, content)
+    assert reply.ok
+    assert (reply.client, reply.round, reply.weight) == (7, 4, 3.0)
+    assert reply.raw_bytes == 4 * 4 + 8
+    assert reply.sent_bytes > reply.raw_bytes
+    assert pack(reply.parts["model"]) == pack(MODEL)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (message_of(GOOD, with_value(np.nan)), "part 'model' holds NaN or infinite values"),
+        (message_of(GOOD, with_value(np.inf)), "part 'model' holds NaN or infinite values"),
+        (message_of(GOOD | {"weight": -90.0}), "weight -90 is not between 0 and 2**53"),
+        (message_of(GOOD | {"weight": 0.0}), "weight 0 is not"),
+        (message_of(GOOD | {"weight": 1e30}), "weight 1e+30 is not"),
+        (message_of(GOOD | {"weight": math.nan}), "metric 'weight' is nan"),
+        (message_of(GOOD | {"train_loss": math.inf}), "metric 'train_loss' is inf"),
+        (message_of(GOOD | {"processed": -1}), "metric 'processed' is -1, not between"),
+        (message_of(GOOD | {"examples": 1e300}), "metric 'examples' is 1e+300, not between"),
+        (message_of(GOOD | {"train_loss": [0.5]}), "metric 'train_loss' is a list"),
+        (message_of({"steps": 1, "processed": 1}), "no metric 'weight'"),
+        (message_of({"weight": 1.0}), "no metric 'steps'"),
+        (message_of(GOOD, {"w": np.zeros(2, "f4")}), "payload of 8 bytes where 24"),
+        (reply_content(GOOD, {}), "parts [] where ['model'] were expected"),
+        (reply_content(GOOD, {"model": pack(MODEL), "x": b""}), "parts ['model', 'x'] where"),
+        (reply_content(GOOD, {"other": pack(MODEL)}), "parts ['other'] where ['model']"),
+        (
+            RecordDict(
+                {
+                    "reply": ConfigRecord({"error": ""}),
+                    "metrics": MetricRecord(GOOD),
+                    "parts": ArrayRecord({"model": Array(MODEL["w"])}),
+                }
+            ),
+            "part 'model' is of type 'numpy.ndarray', not 'paceline'",
+        ),
+        (RecordDict({"reply": ConfigRecord()}), "not a reply of a Paceline client"),
+        (RecordDict(), "not a reply of a Paceline client"),
+    ],
+)
+def test_a_reply_that_must_not_count_is_rejected_with_its_reason(content, reason):
+    reply = EXPECTED.read_content(3, content)
+    assert reply.rejected
+    assert reason in reply.error
+    assert (reply.parts, reply.metrics) == (None, {})
+    assert reply.sent_bytes > 0, "what was sent for nothing was sent all the same"
+
+
+def test_a_failure_that_the_client_tells_is_not_a_rejection():
+    reply = EXPECTED.read_content(3, error_content("no rows"))
+    assert (reply.error, reply.rejected) == ("no rows", False)
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ("Traceback\n  line\nValueError: bad\n", "ValueError: bad"),
+        (None, "Flower error 3"),
+        ("", "Flower error 3"),
+        (" \n", "unknown error"),
+    ],
+)
+def test_an_error_of_flowers_own_is_a_failure_in_one_line(reason, told):
+    assume_identity(1)
+    asked = Message(RecordDict(), 2, "train")
+    stamp(asked, "message-1")
+    reply = EXPECTED.read(5, Message(Error(3, reason), reply_to=asked))
+    assert (reply.client, reply.error, reply.rejected) == (5, told, False)
+
+
+NAMES = st.sampled_from(
+    ["reply", "metrics", "parts", "weight", "model", "error", "steps"]
+) | st.text(st.characters(codec="utf-8"), max_size=4)
+NUMBERS = st.floats() | st.integers(-(2**63), 2**63 - 1)
+SHAPES = st.tuples(st.integers(0, 3))
+RECORDS = st.one_of(
+    st.dictionaries(NAMES, st.text(st.characters(codec="utf-8")) | NUMBERS | st.binary()).map(
+        ConfigRecord
+    ),
+    st.dictionaries(NAMES, NUMBERS | st.lists(st.floats(), max_size=2)).map(MetricRecord),
+    st.dictionaries(NAMES, NUMBERS.map(float)).map(lambda m: MetricRecord(GOOD | m)),
+    st.dictionaries(
+        NAMES,
+        st.builds(
+            Array,
+            dtype=st.sampled_from(["uint8", "float32", "?"]),
+            shape=SHAPES,
+            stype=st.sampled_from([STYPE, STYPE, "numpy.ndarray", ""]),
+            data=st.binary(max_size=30) | st.binary(min_size=24, max_size=24),
+        ),
+    ).map(ArrayRecord),
+)
+HONEST = {"reply": st.just(ConfigRecord({"error": ""}))}
+CONTENTS = st.dictionaries(NAMES, RECORDS) | st.fixed_dictionaries(
+    HONEST, optional={"metrics": RECORDS, "parts": RECORDS}
+)
+
+
+@settings(max_examples=200)
+@given(CONTENTS)
+def test_whatever_comes_in_nothing_but_a_reply_comes_out(records):
+    reply = EXPECTED.read_content(0, RecordDict(records))
+    if reply.ok:
+        assert reply.weight > 0
+        assert spec_of(reply.parts["model"]) == SPEC
+        assert np.isfinite(reply.parts["model"]["w"]).all()
+    else:
+        assert reply.parts is None
+        assert reply.error.splitlines() == [reply.error]

@@ -1,0 +1,150 @@
+"""What a run commits, and when; and where it would go on."""
+
+import io
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from federation import session
+from federation.arrays import digest
+from federation.evaluation import Evaluation
+from federation.messages import Reply, Timing
+from federation.progress import Progress
+from federation.recording import Recorder
+from federation.results.folder import RunFolder
+from federation.results.tables import ClientRow, ExchangeRow, RoundRow
+from federation.rounds import RoundResult, outcome_of
+from federation.scenario import files
+from federation.session import Examiner, Journal, Session, start_of
+
+ROUNDS = 5
+HOUR_S = 3600.0
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """From now on the wall clock moves by the test's hand only."""
+    clock = SimpleNamespace(now=time.monotonic())
+    monkeypatch.setattr(session, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    return clock
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return RunFolder.create(tmp_path / "run", 'name = "tiny"\nrounds = 5\n', {"run_id": "1"})
+
+
+@pytest.fixture
+def scenario():
+    return files.resolve(
+        {
+            "name": "tiny",
+            "rounds": ROUNDS,
+            "data": {"source": "digits", "clients": 2},
+            "model": {"name": "logistic"},
+            "local": {"lr": 0.1},
+            "evaluation": {"every": 2},
+        },
+        "test",
+    )
+
+
+def state_after(number):
+    return {"model": {"w": np.full(3, number, "f4")}, "control": {"w": np.full(3, -number, "f4")}}
+
+
+def result_of(number):
+    reply = Reply(0, number, "train", {"weight": 1.0}, sent_bytes=5, timing=Timing(0.0, 1.0))
+    return RoundResult(number, state_after(number), (outcome_of(reply),), number - 1, number)
+
+
+@pytest.fixture
+def open_session(scenario, clock):
+    """A session whose model's loss is its first weight; time passes only by the test's hand."""
+
+    def make(folder, store, keeps_state=False, wall_before_s=0.0):
+        def examine(model):
+            return Evaluation(float(model["w"][0]), 0.5, 0.5, 1)
+
+        return Session(
+            scenario,
+            SimpleNamespace(now=7.25),
+            Recorder("tiny", scenario, lambda _: (None, None, None)),
+            examine,
+            Examiner(None, None, scenario).due,
+            Journal(folder.path, store, keeps_state),
+            Progress("tiny", ROUNDS, stream=io.StringIO()),
+            wall_before_s,
+        )
+
+    return make
+
+
+def committed_after_each(session, store, numbers):
+    seen = []
+    for number in numbers:
+        session.play(iter([result_of(number)]))
+        seen.append((store.committed() or [None])[0])
+    return seen
+
+
+def test_nothing_is_there_to_go_on_from_before_the_first_commit(folder, open_session):
+    with folder.drive() as store:
+        assert start_of(folder.path, store) is None
+        open_session(folder, store).open(state_after(0))
+        assert start_of(folder.path, store) is None
+
+
+def test_short_rounds_share_a_commit_and_the_last_is_always_committed(folder, open_session):
+    with folder.drive() as store:
+        seen = committed_after_each(open_session(folder, store), store, range(1, ROUNDS + 1))
+        assert seen == [None, None, None, None, ROUNDS]
+        assert [row.round for row in store.rows(RoundRow)] == [1, 2, 3, 4, 5]
+
+
+def test_a_round_after_a_long_time_is_committed_with_all_before_it(folder, open_session, clock):
+    with folder.drive() as store:
+        session = open_session(folder, store)
+        assert committed_after_each(session, store, [1, 2]) == [None, None]
+        clock.now += HOUR_S
+        assert committed_after_each(session, store, [3, 4]) == [3, 3]
+        assert [row.round for row in store.rows(RoundRow)] == [1, 2, 3]
+        assert [row.round for row in store.rows(ClientRow)] == [1, 2, 3]
+        assert len(list(store.rows(ExchangeRow))) == 2 * 3
+
+
+def test_every_round_is_committed_where_clients_keep_state(folder, open_session):
+    with folder.drive() as store:
+        session = open_session(folder, store, keeps_state=True)
+        assert committed_after_each(session, store, [1, 2, 3]) == [1, 2, 3]
+
+
+def test_a_run_goes_on_from_the_state_and_the_times_of_its_last_commit(
+    folder, open_session, clock
+):
+    with folder.drive() as store:
+        session = open_session(folder, store, keeps_state=True, wall_before_s=50.0)
+        clock.now += HOUR_S
+        session.play(iter([result_of(1), result_of(2)]))
+        start = start_of(folder.path, store)
+    assert (start.round, start.virtual_time_s) == (2, 7.25)
+    assert start.wall_time_s == pytest.approx(50 + HOUR_S, abs=60)  # less what the start took
+    assert digest(start.state) == digest(state_after(2))
+
+
+def test_playing_gives_the_last_state_or_none_where_no_round_was_left(folder, open_session):
+    with folder.drive() as store:
+        session = open_session(folder, store)
+        assert digest(session.play(iter([result_of(1), result_of(2)]))) == digest(state_after(2))
+        assert session.play(iter([])) is None
+
+
+def test_the_model_is_tested_as_often_as_asked_and_after_the_last_round(folder, open_session):
+    with folder.drive() as store:
+        session = open_session(folder, store)
+        session.open(state_after(0))
+        session.play(result_of(number) for number in range(1, ROUNDS + 1))
+        losses = {row.round: row.loss for row in store.rows(RoundRow)}
+    assert losses == {0: 0.0, 1: None, 2: 2.0, 3: None, 4: 4.0, 5: 5.0}
