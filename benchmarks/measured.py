@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -53,21 +53,19 @@ class Measured:
         return fmean(value for number, value in self.accuracies if after < number <= upto)
 
 
-def run(setting: Setting, seed: int, choice: Choice) -> None:
-    """Run what is not finished yet, as `paceline run ... --resume` does.
+def run(setting: Setting, seed: int, choice: Choice, tell: Callable[[str], None]) -> bool:
+    """Run what is not finished yet, as `paceline run ... --resume` does; whether all is well.
 
-    Raises PacelineError where the input is bad or a run fails.
+    `tell` is given lines for people. Raises BadInput where nothing can be run.
     """
-    from simulations import prepare
-    from simulations.launch import simulate
+    from simulations import batch, prepare
 
     folder = choice.folder(setting, seed)
     arguments = choice.arguments(setting, seed)
     runs = prepare.plan(setting.scenario, arguments, str(folder), resume=True)
     missing = [one for one in runs if not RunFolder(one.folder).is_finished()]
     prepare.check_materials(missing)
-    for one in missing:
-        simulate(one)
+    return not missing or not batch.execute(missing, tell)
 
 
 def read(setting: Setting, seed: int, choice: Choice) -> Mapping[str, Measured]:

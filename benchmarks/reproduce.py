@@ -16,7 +16,7 @@ from benchmarks import measured, page
 from benchmarks.measured import Choice
 from benchmarks.published import ROUNDS, SETTINGS, Setting
 from benchmarks.verdict import Verdict, judge
-from federation.errors import BadInput, PacelineError, unknown_choice
+from federation.errors import BadInput, unknown_choice
 
 _BAD_INPUT, _FAILED, _INTERRUPTED = 2, 1, 130
 
@@ -35,13 +35,13 @@ def main(arguments: Sequence[str]) -> int:
     """The exit code: 0, or 1 where a row is outside its tolerance or a run fails, 2 for input."""
     try:
         task = _task(_parser().parse_args(arguments))
-        failed = _run_all(task)
-        return _report(task) or failed
+        well = _run_all(task)
+        return 0 if _report(task) and well else _FAILED
     except BadInput as error:
-        print(f"reproduce: {error}", file=sys.stderr)
+        _tell(f"reproduce: {error}")
         return _BAD_INPUT
     except KeyboardInterrupt:
-        print("reproduce: interrupted; the same command goes on", file=sys.stderr)
+        _tell("reproduce: interrupted; the same command goes on")
         return _INTERRUPTED
 
 
@@ -81,40 +81,41 @@ def _chosen(only: str | None, everything: bool) -> list[Setting]:
     return chosen
 
 
-def _run_all(task: Task) -> int:
-    """Run what is missing; a run that fails does not stop the others."""
-    failed = 0
+def _run_all(task: Task) -> bool:
+    """Run what is missing; one that fails does not stop the others. Whether all is well."""
+    well = True
     for setting in task.settings:
         for seed in task.seeds:
-            print(f"{setting.scenario}, seed {seed}", file=sys.stderr)
-            try:
-                measured.run(setting, seed, task.choice)
-            except BadInput:
-                raise
-            except PacelineError as error:
-                failed = _FAILED
-                print(f"{setting.scenario}, seed {seed}: failed: {error}", file=sys.stderr)
-    return failed
+            _tell(f"{setting.scenario}, seed {seed}")
+            well = measured.run(setting, seed, task.choice, _tell) and well
+    return well
 
 
-def _report(task: Task) -> int:
-    """Print what was asked for; write the page unless it was only a quick look."""
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _report(task: Task) -> bool:
+    """Print what was asked for, and write the page unless it was only a quick look.
+
+    Whether everything that is known holds.
+    """
     everything = judge(task.seeds, task.choice)
     asked = [verdict for verdict in everything if verdict.setting in task.settings]
     if task.choice.rounds is not None:
         print(page.trajectories(asked))
-        return 0
+        return True
     print(page.results(asked))
     print(page.leads(asked))
     _write(task, everything)
-    return _FAILED if any(verdict.fails for verdict in asked) else 0
+    return not any(verdict.fails for verdict in asked)
 
 
 def _write(task: Task, judged: Sequence[Verdict]) -> None:
     other = judge(task.seeds, replace(task.choice, recipe=not task.choice.recipe))
     exact, recipe = (other, judged) if task.choice.recipe else (judged, other)
     task.page.write_text(page.page(exact, recipe), encoding="utf-8")
-    print(f"written to {task.page}", file=sys.stderr)
+    _tell(f"written to {task.page}")
 
 
 if __name__ == "__main__":

@@ -84,18 +84,23 @@ class GridFleet:
     _started_s: float = field(default_factory=time.monotonic)
     _pending: dict[str, _Sent] = field(default_factory=dict)
     _ready: list[Reply] = field(default_factory=list)
+    _simulated: SimulatedGrid | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Look once what kind of grid it is: the test takes longer than to write a message."""
+        self._simulated = self.grid if isinstance(self.grid, SimulatedGrid) else None
 
     @property
     def now(self) -> float:
         """Seconds since the start of the run: virtual in a simulation, else monotonic."""
-        if isinstance(self.grid, SimulatedGrid):
-            return self.grid.now
+        if self._simulated is not None:
+            return self._simulated.now
         return self.past_s + time.monotonic() - self._started_s
 
     def place_of(self, client: int) -> tuple[str | None, str | None, str | None]:
         """The names of a client's device, network and region, where they are known."""
-        if isinstance(self.grid, SimulatedGrid):
-            return self.grid.place_of(client)
+        if self._simulated is not None:
+            return self._simulated.place_of(client)
         return None, None, None
 
     def send(self, request: Request) -> None:
@@ -113,10 +118,10 @@ class GridFleet:
 
     def gather(self, requests: Sequence[Request]) -> Gathered:
         """Send all, wait for all, and sum in fixed chunks."""
-        if isinstance(self.grid, SimulatedGrid):
+        if self._simulated is not None:
             sent = self._write(requests)
             expected = self._expectation(requests[0].body)
-            total, replies = self.grid.sum_replies([one.message for one in sent], expected)
+            total, replies = self._simulated.sum_replies([one.message for one in sent], expected)
             pairs = zip(replies, sent, strict=True)
             return Gathered(total, [_with_request(reply, one) for reply, one in pairs])
         total, replies = reduce_all(self.collect(requests))
@@ -154,8 +159,8 @@ class GridFleet:
         return sent
 
     def _node_of(self, client: int) -> int | None:
-        if isinstance(self.grid, SimulatedGrid):
-            return self.grid.node_of(client)
+        if self._simulated is not None:
+            return self._simulated.node_of(client)
         assert self.roster is not None
         return self.roster.node_of(client)
 
@@ -190,8 +195,8 @@ class GridFleet:
             pace.wait()
 
     def _timing(self, name: str, one: _Sent, reply: Reply) -> Timing:
-        if isinstance(self.grid, SimulatedGrid):
-            return self.grid.timing_of(name)
+        if self._simulated is not None:
+            return self._simulated.timing_of(name)
         return Timing(one.sent_s, self.now, compute_s=reply.metrics.get("compute_s"))
 
     def _give_up_on_late_ones(self) -> None:

@@ -101,8 +101,8 @@ def parts_record(payloads: Payloads) -> ArrayRecord:
 
 def payloads_of(content: RecordDict) -> dict[str, bytes]:
     """The encoded parts of a message. Raises RejectedUpdate where they are not ours."""
-    record = content.array_records.get("parts")
-    if record is None:
+    record = content.get("parts")
+    if not isinstance(record, ArrayRecord):
         raise RejectedUpdate("the message holds no parts")
     for name, array in record.items():
         if array.stype != STYPE:
@@ -133,9 +133,9 @@ def error_content(error: str) -> RecordDict:
 
 
 def one_line(text: str) -> str:
-    """A stranger's text as a row's reason: its last line, at most 300 characters, never empty.
+    r"""A stranger's text as a row's reason: its last line, at most 300 characters, never empty.
 
-    >>> one_line("Traceback ...\\nValueError: no rows\\n")
+    >>> one_line("Traceback ...\nValueError: no rows\n")
     'ValueError: no rows'
     """
     lines = text.strip().splitlines()
@@ -144,8 +144,8 @@ def one_line(text: str) -> str:
 
 def error_of(content: RecordDict) -> str | None:
     """The error that a reply tells, or None."""
-    record = content.config_records.get("reply")
-    if record is None or "error" not in record:
+    record = content.get("reply")
+    if not isinstance(record, ConfigRecord) or "error" not in record:
         raise RejectedUpdate("the message is not a reply of a Paceline client")
     text = str(record["error"])
     return one_line(text) if text else None
@@ -153,8 +153,8 @@ def error_of(content: RecordDict) -> str | None:
 
 def metrics_of(content: RecordDict) -> dict[str, float]:
     """The reply's numbers as floats. Raises RejectedUpdate for lists and the like."""
-    record = content.metric_records.get("metrics")
-    if record is None:
+    record = content.get("metrics")
+    if not isinstance(record, MetricRecord):
         raise RejectedUpdate("the reply holds no metrics")
     metrics: dict[str, float] = {}
     for name, value in record.items():

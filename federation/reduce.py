@@ -8,14 +8,14 @@ the same bits, so the result does not depend on the number of workers.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from flwr.app import Message, RecordDict
 from numpy.typing import NDArray
 
-from federation.arrays import Parts
+from federation.arrays import Parts, raw_bytes
 from federation.errors import RejectedUpdate
 from federation.messages import Kind, Reply, error_of, metrics_of, one_line, payloads_of
 from federation.transport import Channel, PartSpecs
@@ -48,8 +48,12 @@ class Total:
         for part, arrays in parts.items():
             known = self.parts.setdefault(part, {})
             for name, value in arrays.items():
-                term = np.multiply(value, weight, dtype=np.float64)
-                known[name] = np.add(known[name], term, out=known[name]) if name in known else term
+                term = value.astype(np.float64)
+                term *= weight
+                if name in known:
+                    known[name] += term
+                else:
+                    known[name] = term
         self.weight += weight
         self.count += 1
         for name, number in metrics.items():
@@ -95,9 +99,8 @@ class Expectation:
 
     def read_content(self, client: int, content: RecordDict) -> Reply:
         """The reply that `content` is, refused (never raised) where it does not fit."""
-        reply = Reply(client=client, round=self.round, kind=self.kind)
-        sent_bytes = content_bytes(content)
-        reply = replace(reply, sent_bytes=sent_bytes, raw_bytes=sent_bytes)
+        size = content_bytes(content)
+        reply = Reply(client, self.round, self.kind, raw_bytes=size, sent_bytes=size)
         try:
             error = error_of(content)
             if error is not None:
@@ -107,7 +110,7 @@ class Expectation:
             parts = self.uplink.decode(payloads_of(content), self.specs)
         except RejectedUpdate as refusal:
             return replace(reply, error=one_line(str(refusal)), rejected=True)
-        raw = sum(field.size_bytes for spec in self.specs.values() for field in spec)
+        raw = sum(raw_bytes(arrays) for arrays in parts.values())
         return replace(reply, metrics=metrics, parts=parts, raw_bytes=raw)
 
 
@@ -124,13 +127,17 @@ def _check_numbers(kind: Kind, metrics: dict[str, float]) -> None:
         raise RejectedUpdate(f"weight {metrics['weight']:g} is not between 0 and 2**53")
 
 
-def reduce_chunk(replies: Sequence[Reply]) -> tuple[Total, list[Reply]]:
-    """The sum over the replies that may count, and the replies without their parts."""
-    total = Total()
+def reduce_chunk(replies: Iterable[Reply]) -> tuple[Total, list[Reply]]:
+    """The sum over the replies that may count, and the replies without their parts.
+
+    Each reply is counted as soon as it is there, while its values are still in the cache.
+    """
+    total, stripped = Total(), []
     for reply in replies:
         if reply.ok and reply.parts:
             total.add(reply.parts, reply.weight, dict(reply.metrics))
-    return total, [replace(reply, parts=None) for reply in replies]
+        stripped.append(replace(reply, parts=None))
+    return total, stripped
 
 
 def reduce_all(replies: Sequence[Reply]) -> tuple[Total, list[Reply]]:

@@ -110,21 +110,29 @@ def _find(reference: str) -> Path:
 
 def _check_names(scenario: Scenario, where: str) -> None:
     """The names that the schema leaves open: strategies, codecs, devices, backend."""
-    from federation.codecs._catalogue import build_codec
     from strategies.catalogue import build_algorithm, build_schedule, check_arguments
 
     try:
         build_schedule(scenario.strategy)
         build_algorithm(scenario.strategy)
         check_arguments(scenario.strategy)
-        for direction in ("uplink", "downlink"):
-            build_codec(getattr(scenario, direction).codec)
+        for direction, channel in (("uplink", scenario.uplink), ("downlink", scenario.downlink)):
+            _check_codec(direction, channel.codec)
         Population(scenario.fleet, scenario.data.clients, scenario.seed).check()
         _check_backend(scenario.engine.backend)
     except ScenarioError as error:
         raise ScenarioError(f"{where}: {error}") from None
     except Exception as error:  # noqa: BLE001 - a user's class may fail in any way
         raise ScenarioError(f"{where}: strategy: {type(error).__name__}: {error}") from None
+
+
+def _check_codec(direction: str, codec: str) -> None:
+    from federation.codecs._catalogue import build_codec
+
+    try:
+        build_codec(codec)
+    except ScenarioError as error:
+        raise ScenarioError(f"{direction}.codec: {error}") from None
 
 
 def _check_backend(backend: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,8 +69,7 @@ def _build_module(config: ModelConfig, dataset: Dataset) -> nn.Module:
             shape = tuple(dataset.train.x.shape[1:])
             module: object = models[config.name](shape, _outputs(dataset), **config.args)
         elif ":" in config.name:
-            factory = import_object(config.name, "model.name")
-            module = factory(**config.args) if callable(factory) else factory
+            module = _factory(config.name)(**config.args)
         else:
             names = [*models, "package.module:factory"]
             raise ScenarioError(unknown_choice("model.name", config.name, names))
@@ -86,6 +85,17 @@ def _build_module(config: ModelConfig, dataset: Dataset) -> nn.Module:
             f"model.name = {config.name!r}: gives a {type(module).__name__}, not a torch.nn.Module"
         )
     return module
+
+
+def _factory(name: str) -> Callable[..., object]:
+    """A ready module will not do: every run and every process needs one of its own, by its seed."""
+    found = import_object(name, "model.name")
+    if isinstance(found, nn.Module) or not callable(found):
+        raise ScenarioError(
+            f"model.name = {name!r}: is a {type(found).__name__}; "
+            "name a function or a class that makes a torch.nn.Module"
+        )
+    return found
 
 
 def _outputs(dataset: Dataset) -> int:

@@ -96,9 +96,11 @@ def drop_displaced(table: dict[str, Any], path: Path, value: object, keep: set[P
 
 
 def _enter(node: Any, part: str, path: Path, depth: int, *, leaf: bool = False) -> Any:
-    """What stands at `part` of `node`; an empty table is made where there is nothing."""
+    """What stands at `part` of `node`; an empty table or list is made where there is nothing."""
     if isinstance(node, dict):
-        return None if leaf else node.setdefault(part, {})
+        if leaf:
+            return None
+        return node.setdefault(part, [] if path[depth].isdecimal() else {})
     here = join(path[: depth - 1])
     if not isinstance(node, list):
         raise ScenarioError(f"{join(path)} cannot be set: {here} = {show(node)} is not a table")

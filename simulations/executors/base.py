@@ -64,6 +64,6 @@ def sum_contents(chunk: Chunk, contents: Sequence[RecordDict]) -> ChunkDone:
     """Read the replies as the server would and sum those that may count."""
     assert chunk.expected is not None
     pairs = zip(chunk.calls, contents, strict=True)
-    replies = [chunk.expected.read_content(call.client, content) for call, content in pairs]
+    replies = (chunk.expected.read_content(call.client, content) for call, content in pairs)
     total, stripped = reduce_chunk(replies)
     return ChunkDone(chunk.index, total=total, replies=stripped)

@@ -124,7 +124,7 @@ def test_between_two_runs_the_nodes_stay_known_and_are_told_about_the_second(wor
 
 def test_a_missing_client_is_named_when_the_time_is_over(world):
     world.grid.gone.add(3)
-    with pytest.raises(RunError, match="1 of 3 clients are not connected.*partition-id=1"):
+    with pytest.raises(RunError, match=r"1 of 3 clients are not connected.*partition-id=1"):
         world.begin(timeout_s=0.0)
 
 
@@ -203,7 +203,7 @@ def test_waiting_for_nothing_and_mixing_ways_of_asking_are_mistakes(world):
     assert world.fleet.next_reply().client == 0
 
 
-def test_clients_test_the_model_on_rows_they_keep(world):
+def test_a_client_without_rows_for_testing_says_so(world):
     world.begin()
     body = Body(1, "evaluate", {"model": {n: np.zeros_like(v) for n, v in world.model.items()}})
     (reply,) = world.fleet.collect([Request(0, body)])

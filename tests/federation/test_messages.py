@@ -104,7 +104,7 @@ def test_a_message_without_metrics_or_parts_is_refused():
 
 def test_arrays_of_another_kind_are_refused_by_their_name():
     record = ArrayRecord({"w": Array(np.zeros(2, "f4"))})
-    with pytest.raises(RejectedUpdate, match="part 'w' is of type 'numpy.ndarray'"):
+    with pytest.raises(RejectedUpdate, match=r"part 'w' is of type 'numpy.ndarray'"):
         payloads_of(RecordDict({"parts": record}))
 
 

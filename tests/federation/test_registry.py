@@ -43,7 +43,7 @@ def test_files_that_start_with_an_underscore_have_no_name(registry):
 
 def test_an_unknown_name_lists_the_valid_ones(registry):
     numbers = registry(one=ONE.format(name="One"), two=ONE.format(name="Two"))
-    with pytest.raises(ScenarioError, match="unknown number 'oen'; did you mean 'one'.*one, two"):
+    with pytest.raises(ScenarioError, match=r"unknown number 'oen'; did you mean 'one'.*one, two"):
         numbers.get("oen")
 
 
@@ -64,7 +64,7 @@ def test_only_names_as_they_are_listed_are_valid(registry, name):
     ids=["two classes", "none", "only an imported one"],
 )
 def test_a_file_must_define_exactly_one_class(registry, text):
-    with pytest.raises(TypeError, match="zoo_of_numbers.one must define one Number"):
+    with pytest.raises(TypeError, match=r"zoo_of_numbers.one must define one Number"):
         registry(one=text).get("one")
 
 

@@ -121,9 +121,7 @@ def test_every_round_is_committed_where_clients_keep_state(folder, open_session)
         assert committed_after_each(session, store, [1, 2, 3]) == [1, 2, 3]
 
 
-def test_a_run_goes_on_from_the_state_and_the_times_of_its_last_commit(
-    folder, open_session, clock
-):
+def test_a_run_goes_on_from_the_state_and_the_times_of_its_last_commit(folder, open_session, clock):
     with folder.drive() as store:
         session = open_session(folder, store, keeps_state=True, wall_before_s=50.0)
         clock.now += HOUR_S

@@ -17,7 +17,7 @@ EARLY_TOLERANCE = 1.0  # percentage points; the authors' deviations at round 100
 
 
 def verdict_of(setting, choice):
-    run(setting, SEED, choice)
+    assert run(setting, SEED, choice, print)
     return next(found for found in judge([SEED], choice) if found.setting is setting)
 
 
@@ -30,7 +30,7 @@ def early(data_dir, tmp_path_factory):
         setting = next(one for one in SETTINGS if one.scenario == f"li-lyu-{name}")
         rows = verdict_of(setting, choice).rows
         ours = {schedule: row.mean(*WINDOWS[100]) for schedule, row in rows.items()}
-        theirs = {name: target.trajectory[0][0] for name, target in setting.targets.items()}
+        theirs = {key: target.trajectory[0][0] for key, target in setting.targets.items()}
         return ours, theirs
 
     return accuracies

@@ -1,0 +1,160 @@
+"""The command line as a test uses it: in this process, or as a process of its own."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+SMALL = """
+name = "small"
+rounds = 3
+
+[data]
+source = "digits"
+clients = 8
+
+[model]
+name = "logistic"
+
+[local]
+lr = 0.1
+batch_size = 32
+
+[strategy]
+clients_per_round = 3
+"""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command printed, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def small(tmp_path):
+    """The path of a small scenario, outside the current folder."""
+    path = tmp_path / "small.toml"
+    path.write_text(SMALL)
+    return path
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty current folder; modules in it are forgotten afterwards."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    before = set(sys.modules)
+    yield folder
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", None)).startswith(str(folder)):
+            del sys.modules[name]
+
+
+@pytest.fixture
+def paceline(here, monkeypatch, capfd):
+    """Runs the command line in this process, in an empty current folder."""
+    from simulations import cli
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["paceline", *map(str, arguments)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        said = capfd.readouterr()
+        return Result(stop.value.code, said.out, said.err)
+
+    return run
+
+
+@pytest.fixture
+def refused(paceline, here):
+    """Runs a command that must be refused; gives its one line."""
+
+    def check(*arguments):
+        before = sorted(here.parent.rglob("*"))
+        result = paceline(*arguments)
+        assert result.code == 2, result
+        assert result.out == ""
+        assert len(result.err.splitlines()) == 1, result.err
+        assert result.err.startswith("paceline: ")
+        assert "Traceback" not in result.err
+        assert sorted(here.parent.rglob("*")) == before, "something was left on the disk"
+        return result.err
+
+    return check
+
+
+@dataclass(frozen=True)
+class Process:
+    """A command that runs by itself."""
+
+    popen: subprocess.Popen
+
+    def wait(self):
+        out, err = self.popen.communicate(timeout=240)
+        return Result(self.popen.returncode, out, err)
+
+    def kill(self, number=signal.SIGKILL):
+        self.popen.send_signal(number)
+        return self.wait()
+
+    def wait_until(self, condition):
+        """Until the condition holds; False where the process has ended before."""
+        while self.popen.poll() is None:
+            if condition():
+                return True
+            time.sleep(0.01)
+        return False
+
+
+@pytest.fixture
+def start(here, repo_root):
+    """Starts the command line as a process, in the same empty folder."""
+    begun = []
+
+    def run(*arguments):
+        command = [sys.executable, "-m", "simulations", *map(str, arguments)]
+        path = os.pathsep.join([str(repo_root), os.environ.get("PYTHONPATH", "")])
+        popen = subprocess.Popen(
+            command,
+            cwd=here,
+            env=os.environ | {"PYTHONPATH": path.rstrip(os.pathsep)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        begun.append(popen)
+        return Process(popen)
+
+    yield run
+    for popen in begun:
+        if popen.poll() is None:
+            popen.kill()
+            popen.communicate()
+
+
+@pytest.fixture
+def bits():
+    """What must not differ between two executions: the model, and the tables but for the clock."""
+    import pandas as pd
+
+    def of(folder: Path):
+        tables = {}
+        for name in ("rounds", "clients", "exchanges"):
+            frame = pd.read_parquet(folder / f"{name}.parquet")
+            measured = [column for column in frame if column.startswith("wall_")]
+            tables[name] = frame.drop(columns=measured).to_csv(index=False)
+        return (folder / "model.safetensors").read_bytes(), tables
+
+    return of
