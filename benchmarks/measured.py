@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-from benchmarks.published import AUTHORS_FILES, Setting
+from benchmarks.published import AUTHORS_FILES, SETTINGS, Setting
 from federation.results.folder import RunFolder
 from federation.results.tables import RoundRow
 
@@ -46,11 +46,16 @@ class Measured:
     partition: str
     cpu: str
 
-    def mean(self, after: int, upto: int) -> float | None:
-        """The mean of the evaluations in (after, upto]; None where the run is too short."""
+    def within(self, after: int, upto: int) -> list[float]:
+        """The evaluations in (after, upto], percent; none where the run is too short."""
         if not self.accuracies or self.accuracies[-1][0] < upto:
-            return None
-        return fmean(value for number, value in self.accuracies if after < number <= upto)
+            return []
+        return [value for number, value in self.accuracies if after < number <= upto]
+
+    def mean(self, after: int, upto: int) -> float | None:
+        """Their mean; None where there are none."""
+        values = self.within(after, upto)
+        return fmean(values) if values else None
 
 
 def run(setting: Setting, seed: int, choice: Choice, tell: Callable[[str], None]) -> bool:
@@ -66,6 +71,13 @@ def run(setting: Setting, seed: int, choice: Choice, tell: Callable[[str], None]
     missing = [one for one in runs if not RunFolder(one.folder).is_finished()]
     prepare.check_materials(missing)
     return not missing or not batch.execute(missing, tell)
+
+
+def seeds_of(choice: Choice) -> list[int]:
+    """The seeds that anything was run with."""
+    folders = choice.folder(SETTINGS[0], 0).parent.parent.glob("*/seed-*")
+    names = {folder.name.removeprefix("seed-") for folder in folders}
+    return sorted(int(name) for name in names if name.isdecimal())
 
 
 def read(setting: Setting, seed: int, choice: Choice) -> Mapping[str, Measured]:

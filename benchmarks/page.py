@@ -27,7 +27,16 @@ RESULTS = """\
 
 In percent; differences and tolerances in percentage points. "Paper" is the mean and the deviation
 over the authors' three seeds. Theirs are other random numbers than ours, so a difference of the
-size of their deviation is expected. Seconds are the wall time of a run, all seeds together.
+size of their deviation is expected. The lowest and the median of our evaluations tell a lasting
+difference from a dip. Seconds are the wall time of a run, all seeds together, on a machine that
+was not idle.
+"""
+
+OTHERS = """\
+## Other seeds
+
+Every other seed that was run, each by itself; the tolerances are for one seed as well. Serial and
+parallel runs of a seed select the same clients, so their differences go together.
 """
 
 TRAJECTORIES = """\
@@ -71,21 +80,26 @@ and `python -m benchmarks.reproduce --recipe` does so for all settings.
 """
 
 
-def page(exact: Sequence[Verdict], recipe: Sequence[Verdict]) -> str:
-    """The whole page; the regenerated partitions are left out where nothing was run on them."""
+def page(exact: Sequence[Verdict], others: Sequence[Verdict], recipe: Sequence[Verdict]) -> str:
+    """The whole page: the settings, other seeds of them, and partitions drawn by the recipe."""
     parts = [INTRODUCTION, RESULTS, results(exact), leads(exact), machines(exact)]
     parts += [TRAJECTORIES, trajectories(exact)]
-    drawn = [verdict for verdict in recipe if any(row.runs for row in verdict.rows.values())]
-    if drawn:
+    if rest := _with_runs(others):
+        parts += [OTHERS, results(rest), leads(rest)]
+    if drawn := _with_runs(recipe):
         parts += [REGENERATED, results(drawn), leads(drawn)]
     return "\n".join(part for part in [*parts, REPEAT] if part)
+
+
+def _with_runs(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    return [one for one in verdicts if any(row.runs for row in one.rows.values())]
 
 
 def results(verdicts: Sequence[Verdict]) -> str:
     """One line per setting and schedule."""
     head = (
         *("setting", "schedule", "paper", "ours", "difference", "tolerance", "holds?"),
-        *("seconds", "seed", "partition"),
+        *("lowest, median", "seconds", "seed", "partition"),
     )
     return _table(head, [_result(row) for verdict in verdicts for row in verdict.rows.values()])
 
@@ -93,6 +107,7 @@ def results(verdicts: Sequence[Verdict]) -> str:
 def _result(row: Row) -> list[str]:
     target = row.target
     seeds = ", ".join(str(run.seed) for run in row.runs)
+    spread = row.spread()
     return [
         row.setting.title,
         row.schedule,
@@ -101,6 +116,7 @@ def _result(row: Row) -> list[str]:
         _number(row.difference, "+.2f"),
         f"{target.tolerance:.1f}",
         _HOLDS[row.holds],
+        "-" if spread is None else f"{spread[0]:.2f}, {spread[1]:.2f}",
         f"{sum(run.seconds for run in row.runs):.0f}" if row.runs else "-",
         seeds or "-",
         "; ".join(dict.fromkeys(run.partition for run in row.runs)) or "-",

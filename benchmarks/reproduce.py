@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks import measured, page
 from benchmarks.measured import Choice
 from benchmarks.published import ROUNDS, SETTINGS, Setting
-from benchmarks.verdict import Verdict, judge
+from benchmarks.verdict import judge
 from federation.errors import BadInput, unknown_choice
 
 _BAD_INPUT, _FAILED, _INTERRUPTED = 2, 1, 130
@@ -100,21 +100,23 @@ def _report(task: Task) -> bool:
 
     Whether everything that is known holds.
     """
-    everything = judge(task.seeds, task.choice)
-    asked = [verdict for verdict in everything if verdict.setting in task.settings]
+    judged = judge(task.seeds, task.choice)
+    asked = [verdict for verdict in judged if verdict.setting in task.settings]
     if task.choice.rounds is not None:
         print(page.trajectories(asked))
         return True
     print(page.results(asked))
     print(page.leads(asked))
-    _write(task, everything)
+    _write(task)
     return not any(verdict.fails for verdict in asked)
 
 
-def _write(task: Task, judged: Sequence[Verdict]) -> None:
-    other = judge(task.seeds, replace(task.choice, recipe=not task.choice.recipe))
-    exact, recipe = (other, judged) if task.choice.recipe else (judged, other)
-    task.page.write_text(page.page(exact, recipe), encoding="utf-8")
+def _write(task: Task) -> None:
+    exact, recipe = (replace(task.choice, recipe=drawn) for drawn in (False, True))
+    others = [seed for seed in measured.seeds_of(exact) if seed not in task.seeds]
+    by_seed = [one for seed in others for one in judge([seed], exact)]
+    text = page.page(judge(task.seeds, exact), by_seed, judge(task.seeds, recipe))
+    task.page.write_text(text, encoding="utf-8")
     _tell(f"written to {task.page}")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
+from statistics import fmean, median
 
 from benchmarks.measured import Choice, Measured, read
 from benchmarks.published import FINAL, SETTINGS, WINDOWS, Setting, Target
@@ -43,6 +43,11 @@ class Row:
         means = [run.mean(after, upto) for run in self.runs]
         known = [mean for mean in means if mean is not None]
         return fmean(known) if known and len(known) == len(means) else None
+
+    def spread(self) -> tuple[float, float] | None:
+        """The lowest and the median evaluation of the last 100 rounds, percent, over all seeds."""
+        values = [value for run in self.runs for value in run.within(*FINAL)]
+        return (min(values), median(values)) if values else None
 
     def trajectory(self) -> list[float | None]:
         """Percent at the published points."""

@@ -23,11 +23,12 @@ Parts = Mapping[str, Arrays]
 
 @dataclass(frozen=True)
 class Field:
-    """Name, shape and dtype of one array."""
+    """Name, shape and dtype of one array; `exact` ones must not be compressed."""
 
     name: str
     shape: tuple[int, ...]
     dtype: str
+    exact: bool = False
 
     @property
     def size_bytes(self) -> int:
@@ -91,7 +92,7 @@ def cast_like(arrays: Arrays, like: Arrays) -> dict[str, Array]:
 def _cast(value: Array, dtype: np.dtype[np.generic]) -> Array:
     if dtype.kind in "iub" and value.dtype.kind == "f":
         value = np.rint(value)
-    return value.astype(dtype)
+    return np.asarray(value).astype(dtype)  # arithmetic makes scalars of 0-d arrays
 
 
 def digest(parts: Parts) -> str:

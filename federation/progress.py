@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.live import Live
 
 _PLAIN_EVERY_S = 5.0
+_PLAIN_SHARE = 0.05  # of the time so far, between two plain lines: a night is not 10,000 lines
 
 
 def human_bytes(size: float) -> str:
@@ -96,7 +97,8 @@ class Progress:
             self._show(self._live, line)
             return
         now = time.monotonic()
-        if row.round in (0, self.rounds) or now - self._last_plain >= _PLAIN_EVERY_S:
+        pause_s = max(_PLAIN_EVERY_S, _PLAIN_SHARE * (now - self._started))
+        if row.round in (0, self.rounds) or now - self._last_plain >= pause_s:
             self._last_plain = now
             print(line, file=self.stream, flush=True)
 

@@ -138,9 +138,7 @@ def _execute(runs: Sequence[PlannedRun], again: str) -> list[str]:
         with Interrupts(farewell) as interrupts:
             try:
                 return batch.execute(runs, _tell)
-            except (KeyboardInterrupt, SystemExit) as error:
-                if not interrupts.is_signal(error):
-                    raise
+            except KeyboardInterrupt:
                 _tell(farewell)
                 raise typer.Exit(interrupts.exit_code) from None
     finally:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType, TracebackType
 from typing import Any
@@ -42,19 +44,25 @@ class Interrupts:
         """128 and the number of the signal, as shells count: 130 for Ctrl-C, 143 for SIGTERM."""
         return 128 + (self._received or signal.SIGINT)
 
-    def is_signal(self, error: BaseException) -> bool:
-        """Whether this exception stands for a signal.
-
-        `ray.init` puts a handler of its own for SIGTERM, which raises SystemExit.
-        """
-        if isinstance(error, SystemExit) and "ray" in sys.modules:
-            self._received = self._received or signal.SIGTERM
-            return True
-        return isinstance(error, KeyboardInterrupt)
-
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self._received is not None:
             os.write(2, f"{self.farewell}\n".encode())
             os._exit(128 + number)
         self._received = number
         raise KeyboardInterrupt
+
+
+@contextmanager
+def keeping_sigterm() -> Iterator[None]:
+    """Keeps the program's handler of SIGTERM where `ray.init` puts one that exits with a dump."""
+    handler = signal.getsignal(signal.SIGTERM)
+    if not callable(handler) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    try:
+        yield
+    except SystemExit:  # Ray's handler was faster; its native part would abort us in 3 seconds
+        signal.alarm(0)
+        handler(signal.SIGTERM, None)
+    finally:
+        signal.signal(signal.SIGTERM, handler)

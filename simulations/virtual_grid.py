@@ -13,7 +13,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from flwr.app import Message, MetricRecord, RecordDict
+from flwr.app import ConfigRecord, Error, Message, MetricRecord, RecordDict
 from flwr.serverapp import Grid
 from flwr.supercore.run import Run
 
@@ -28,6 +28,7 @@ from simulations.flower_internals import assume_identity, stamp
 
 _RUN_ID = 1
 _FIRST_NODE = 2  # node 1 is the server
+_APP_RAISED = 2  # Flower's code for an exception in a ClientApp
 
 
 @dataclass(frozen=True)
@@ -214,7 +215,7 @@ class VirtualGrid(Grid):
             numbers = content.metric_records.get("metrics", MetricRecord())
             metrics = {k: float(v) for k, v in numbers.items() if not isinstance(v, list)}
             timing = self._timing(flight, metrics, content_bytes(content))
-            reply = Message(content, reply_to=flight.message)
+            reply = _reply(flight, content)
             self._timings[flight.message_id] = timing
             self._events.add(timing.arrived_s, (flight.message_id, reply), flight.number)
 
@@ -235,3 +236,12 @@ class VirtualGrid(Grid):
         examples = metrics.get("processed", metrics.get("examples", 0.0) / 3)
         flop = examples * self.flop_per_example
         return flop if 0 <= flop < math.inf else 0.0
+
+
+def _reply(flight: _Flight, content: RecordDict) -> Message:
+    """A failed worker or ClientApp is told as Flower tells it, unless it is we who asked."""
+    told = content.config_records.get("reply", ConfigRecord())
+    error = str(told.get("error", ""))
+    if error and "request" not in flight.message.content:
+        return Message(Error(_APP_RAISED, error), reply_to=flight.message)
+    return Message(content, reply_to=flight.message)

@@ -13,6 +13,7 @@ from clients.build import workshop
 from clients.calls import Call, Handler
 from federation.data.partition import cached_assignment
 from federation.data.source import load
+from federation.messages import error_content, one_line
 from federation.scenario.client import client_config
 from federation.scenario.schema import Scenario
 from simulations.flower_internals import assume_identity
@@ -62,4 +63,7 @@ class _AppHandler:
             config = {"partition-id": call.client, "num-partitions": self.clients}
             context = Context(1, call.client + 2, dict(config), RecordDict(), {})
             self.contexts[call.client] = context
-        return self.app(message, context).content
+        try:
+            return self.app(message, context).content
+        except Exception as error:  # noqa: BLE001 - any failure is that client's reply
+            return error_content(one_line(f"{type(error).__name__}: {error}"))

@@ -85,7 +85,8 @@ class Stage(ABC):
 
     Subclasses are frozen dataclasses: their `repr` rebuilds them, and their fields are the
     arguments in a scenario, in order (`topk(0.01)`). A stage keeps nothing in itself. One that
-    must remember (`remembers = True`) finds what it kept in `context.memory` and hands back the new in `Encoded.memory`.
+    must remember (`remembers = True`) finds what it kept in `context.memory` and hands back the
+    new in `Encoded.memory`.
     """
 
     takes: ClassVar[Kind]

@@ -22,6 +22,7 @@ from federation.errors import RunError
 from federation.messages import error_content
 from federation.reduce import Expectation
 from simulations.executors.base import Chunk, ChunkDone, Setup, run_chunk, sum_contents
+from simulations.interrupts import keeping_sigterm
 
 _TRIES = 2
 _PROBE_S = 5.0
@@ -138,11 +139,12 @@ class RayExecutor:
         import ray
 
         common: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
-        if self.address is None:
-            cpus = max(self.workers, os.cpu_count() or 1)
-            ray.init(num_cpus=cpus, include_dashboard=False, **common)
-        else:
-            ray.init(address=self.address, **common)
+        with keeping_sigterm():
+            if self.address is None:
+                cpus = max(self.workers, os.cpu_count() or 1)
+                ray.init(num_cpus=cpus, include_dashboard=False, **common)
+            else:
+                ray.init(address=self.address, **common)
 
     def _new_actor(self) -> Any:
         import ray

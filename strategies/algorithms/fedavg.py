@@ -38,6 +38,8 @@ class FedAvg(Algorithm):
     def merge(self, state: State, total: Total) -> State:
         """Move the model by `server_lr` towards the weighted mean."""
         model, mean = state["model"], total.mean("model")
+        if self.server_lr == 1:  # not by way of the difference, which would round twice
+            return {**state, "model": cast_like(mean, model)}
         moved = {
             name: value + self.server_lr * (mean[name] - value) for name, value in model.items()
         }

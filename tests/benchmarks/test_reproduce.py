@@ -64,7 +64,7 @@ def test_what_does_not_hold_stands_in_the_table_as_it_was_measured():
 
 def test_the_page_of_an_empty_folder_says_that_nothing_was_run(tmp_path):
     nothing = judge([123], Choice(tmp_path))
-    assert page.page(nothing, nothing).count("| not run |") == 2 * len(SETTINGS)
+    assert page.page(nothing, nothing, nothing).count("| not run |") == 2 * len(SETTINGS)
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.scenario)

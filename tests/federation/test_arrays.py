@@ -96,6 +96,14 @@ def test_casting_to_float32_rounds_once():
     assert cast_like({"w": value}, {"w": np.zeros(1, "f4")})["w"] == np.float32(1 + 2**-23)
 
 
+def test_casting_gives_arrays_even_of_no_dimension():
+    mean = np.array(2.5) + np.array(0.2)  # a scalar of numpy's, no array any more
+    cast = cast_like({"steps": mean}, {"steps": np.array(3)})
+    assert isinstance(cast["steps"], np.ndarray)
+    assert cast["steps"].shape == ()
+    assert cast["steps"] == 3
+
+
 def test_casting_a_mean_of_flags_is_a_majority():
     cast = cast_like({"mask": np.array([0.2, 0.8])}, {"mask": np.zeros(2, bool)})
     assert cast["mask"].tolist() == [False, True]

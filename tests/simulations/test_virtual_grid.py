@@ -1,0 +1,293 @@
+"""The pretend world, worked out by hand: who gets what, and when."""
+
+import math
+from collections import deque
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from flwr.app import ArrayRecord, Message, MetricRecord, RecordDict
+from flwr.clientapp import ClientApp
+from flwr.serverapp.strategy import FedAvg
+
+from federation.arrays import pack, spec_of
+from federation.codecs.none import Dense
+from federation.grid_fleet import SimulatedGrid
+from federation.messages import Body, reply_content, request_content
+from federation.reduce import Expectation
+from federation.transport import Channel
+from federation.wire import content_bytes
+from simulations.devices import Place, Population, device_profile, network_profile
+from simulations.executors.base import run_chunk
+from simulations.executors.inline import InlineExecutor
+from simulations.virtual_grid import VirtualGrid
+from simulations.workers import AppSetup
+
+MB = 10**6
+FLOP_PER_EXAMPLE = 1e6
+EXAMPLES = 20
+MODEL = {"w": np.arange(4, dtype="f4")}
+
+
+def place(flop_per_s, down=8.0, up=4.0, round_trip_ms=200.0):
+    """By default 1 MB/s down, 0.5 MB/s up and 0.1 s each way."""
+    device = device_profile("raspberry-pi-4")
+    network = network_profile("wifi4")
+    rates = {"down_mbit_per_s": down, "up_mbit_per_s": up, "round_trip_ms": round_trip_ms}
+    return Place(
+        "device",
+        device.model_copy(update={"training_flop_per_s": flop_per_s}),
+        "network",
+        network.model_copy(update=rates),
+        "DEU",
+    )
+
+
+@dataclass
+class Places:
+    """A population in which every client's place is given."""
+
+    places: list
+
+    @property
+    def clients(self):
+        return len(self.places)
+
+    def place(self, client):
+        return self.places[client]
+
+
+@dataclass
+class Script:
+    """Every client says that it processed 20 examples and sends back so many bytes."""
+
+    reply_bytes: int = MB // 2
+    said: dict = field(default_factory=dict)
+    ran: list = field(default_factory=list)
+
+    def handle(self, calls):
+        self.ran += [call.client for call in calls]
+        return [self.reply(call.client) for call in calls]
+
+    def reply(self, client):
+        metrics = {"weight": 1.0, "steps": 1.0, "processed": float(EXAMPLES)} | self.said
+        return filled(lambda payloads: reply_content(metrics, payloads), self.reply_bytes)
+
+
+@dataclass
+class Backwards:
+    """Does last what was asked first."""
+
+    handler: Script
+    queue: deque = field(default_factory=deque)
+
+    def submit(self, chunk):
+        self.queue.append(chunk)
+
+    def next_done(self):
+        return run_chunk(self.handler, self.queue.pop())
+
+
+def filled(make, size):
+    """A content of exactly so many bytes."""
+    guess = size - content_bytes(make({"model": b"x"})) + 1
+    for length in range(guess - 20, guess + 20):
+        content = make({"model": bytes(length)})
+        if content_bytes(content) == size:
+            return content
+    raise AssertionError(f"no payload gives {size} bytes")
+
+
+def request(client, size=MB):
+    body = Body(1, "train", {})
+    content = filled(lambda payloads: request_content("digest", body, payloads), size)
+    return Message(content, client + 2, "train")
+
+
+@pytest.fixture
+def world():
+    """A slow client 0 (10 MFLOP/s) and a fast client 1 (40 MFLOP/s), or those given."""
+
+    def make(*places, executor=InlineExecutor, **script):
+        people = Places(list(places) or [place(1e7), place(4e7)])
+        return VirtualGrid(executor(Script(**script)), people, FLOP_PER_EXAMPLE)
+
+    return make
+
+
+def clients_of(messages):
+    return [message.metadata.src_node_id - 2 for message in messages]
+
+
+# 1 MB down: 0.1 + 1 s. 20 MFLOP: 2 s or 0.5 s. 0.5 MB up: 0.1 + 1 s.
+SLOW_S, FAST_S = 1.1 + 2.0 + 1.1, 1.1 + 0.5 + 1.1
+
+
+def test_replies_come_at_the_time_and_in_the_order_worked_out_by_hand(world):
+    grid = world()
+    slow, fast = grid.push_messages([request(0), request(1)])
+    assert grid.now == 0.0, "sending takes the server no time"
+    assert clients_of(grid.pull_messages([slow, fast])) == [1]
+    assert grid.now == pytest.approx(FAST_S)
+    (again,) = grid.push_messages([request(1)])
+    assert clients_of(grid.pull_messages([slow, again])) == [0]
+    assert grid.now == pytest.approx(SLOW_S)
+    assert clients_of(grid.pull_messages([again])) == [1]
+    assert grid.now == pytest.approx(2 * FAST_S)
+    assert grid.pull_messages([again]) == [], "nothing is under way any more"
+
+
+def test_the_legs_of_an_exchange_are_told_once(world):
+    grid = world()
+    grid.resume_at(100.0)
+    (name,) = grid.push_messages([request(0)])
+    grid.pull_messages([name])
+    timing = grid.timing_of(name)
+    assert (timing.sent_s, timing.arrived_s) == (100.0, pytest.approx(100 + SLOW_S))
+    assert timing.download_s == timing.upload_s == pytest.approx(1.1)
+    assert timing.compute_s == pytest.approx(2.0)
+    with pytest.raises(KeyError):
+        grid.timing_of(name)
+
+
+@pytest.mark.parametrize("executor", [InlineExecutor, Backwards])
+def test_the_workers_real_order_changes_nothing(world, executor):
+    places = [place(1e7 * speed) for speed in (3, 1, 4, 1, 5, 9, 2, 6)]
+    grid = world(*places, executor=executor)
+    waiting = grid.push_messages([request(client) for client in range(8)])
+    order, times = [], []
+    while waiting:
+        for message in grid.pull_messages(waiting):
+            waiting.remove(message.metadata.reply_to_message_id)
+            order += clients_of([message])
+            times.append(grid.now)
+    assert order == [5, 7, 4, 2, 0, 6, 1, 3], "by speed; of two equals the first"
+    assert times == sorted(times)
+
+
+def test_a_reply_is_released_once_no_other_could_come_before_it(world):
+    far = place(1e9, down=0.008)  # 1 MB takes 1000 s
+    grid = world(far, place(4e7), executor=Backwards)
+    names = grid.push_messages([request(0), request(1)])
+    assert clients_of(grid.pull_messages(names)) == [1]
+    assert grid.executor.handler.ran == [1], "the far client need not have begun"
+
+
+def test_replies_that_nobody_asked_for_yet_wait(world):
+    grid = world()
+    slow, fast = grid.push_messages([request(0), request(1)])
+    assert clients_of(grid.pull_messages([slow])) == [0]
+    assert grid.now == pytest.approx(SLOW_S)
+    assert clients_of(grid.pull_messages([fast])) == [1]
+    assert grid.now == pytest.approx(SLOW_S)
+
+
+def test_sending_and_waiting_takes_as_long_as_the_slowest(world):
+    grid = world()
+    assert sorted(clients_of(grid.send_and_receive([request(0), request(1)]))) == [0, 1]
+    assert grid.now == pytest.approx(SLOW_S)
+
+
+def test_a_timeout_is_one_of_virtual_seconds(world):
+    grid = world()
+    assert clients_of(grid.send_and_receive([request(0), request(1)], timeout=3.0)) == [1]
+
+
+@pytest.mark.parametrize("processed", [-5.0, math.nan, math.inf])
+def test_a_client_that_lies_about_its_work_cannot_turn_back_the_clock(world, processed):
+    grid = world(said={"processed": processed})
+    (name,) = grid.push_messages([request(0)])
+    grid.pull_messages([name])
+    assert grid.now == pytest.approx(2.2), "the way there and back"
+
+
+def test_testing_takes_a_third_of_the_arithmetic_of_training(world):
+    grid = world(said={"examples": 30.0})
+    grid.executor.handler.reply = lambda _: filled(
+        lambda payloads: reply_content({"examples": 30.0, "loss": 1.0}, payloads), MB // 2
+    )
+    (name,) = grid.push_messages([request(0)])
+    grid.pull_messages([name])
+    assert grid.timing_of(name).compute_s == pytest.approx(30 / 3 * 1e6 / 1e7)
+
+
+def test_a_round_that_is_summed_near_the_workers_takes_the_same_time(world):
+    grid = world()
+    reply = {"model": pack(MODEL)}
+    grid.executor.handler.reply = lambda client: reply_content(
+        {"weight": 1.0 + client, "steps": 1.0, "processed": float(EXAMPLES)}, reply
+    )
+    size = content_bytes(grid.executor.handler.reply(0))
+    expected = Expectation(1, "train", Channel(Dense(), 1, "uplink"), {"model": spec_of(MODEL)})
+    total, replies = grid.sum_replies([request(1), request(0)], expected)
+    assert [one.client for one in replies] == [1, 0], "in the order of the requests"
+    assert [one.timing.compute_s for one in replies] == pytest.approx([0.5, 2.0])
+    assert grid.now == pytest.approx(1.1 + 2.0 + 0.1 + size / 5e5)
+    assert (total.weight, total.mean("model")["w"].tolist()) == (3.0, [0.0, 1.0, 2.0, 3.0])
+
+
+def test_a_million_nodes_are_a_range_and_have_names():
+    grid = VirtualGrid(InlineExecutor(Script()), Population([], 10**6, 1), 1.0)
+    assert grid.get_node_ids() == range(2, 10**6 + 2)
+    assert grid.node_of(999_999) == 10**6 + 1
+    assert isinstance(grid, SimulatedGrid)
+
+
+def test_a_client_is_told_by_the_names_of_its_place(world):
+    assert world().place_of(1) == ("device", "network", "DEU")
+
+
+app = ClientApp()
+BROKEN = 3  # this client's disk is full
+
+
+@app.train()
+def add_own_number(message, context):
+    """Add the client's number to the model; it has so many examples, and one more."""
+    number = context.node_config["partition-id"]
+    if number == BROKEN:
+        raise OSError("the disk is full")
+    arrays = [value + number for value in message.content["arrays"].to_numpy_ndarrays()]
+    metrics = MetricRecord({"num-examples": number + 1})
+    return Message(
+        RecordDict({"arrays": ArrayRecord(arrays), "metrics": metrics}), reply_to=message
+    )
+
+
+@app.evaluate()
+def report_own_number(message, context):
+    number = context.node_config["partition-id"]
+    metrics = MetricRecord({"loss": float(number), "num-examples": 1})
+    return Message(RecordDict({"metrics": metrics}), reply_to=message)
+
+
+def fedavg_of_flower(clients, rounds):
+    handler = AppSetup(lambda: app, clients).build()
+    grid = VirtualGrid(InlineExecutor(handler), Places([place(1e7)] * clients), FLOP_PER_EXAMPLE)
+    strategy = FedAvg(fraction_train=1.0, fraction_evaluate=1.0, min_available_nodes=clients)
+    start = ArrayRecord([np.array([1.0, 10.0], "f4")])
+    return grid, strategy.start(grid, start, num_rounds=rounds)
+
+
+def test_flowers_own_fedavg_runs_here_with_an_ordinary_client_app():
+    grid, result = fedavg_of_flower(3, rounds=2)
+    drift = 2 * (0 * 1 + 1 * 2 + 2 * 3) / (1 + 2 + 3)
+    (weights,) = result.arrays.to_numpy_ndarrays()
+    np.testing.assert_allclose(weights, [1 + drift, 10 + drift], rtol=1e-6)
+    assert result.evaluate_metrics_clientapp[2]["loss"] == pytest.approx(1.0)
+    assert grid.now > 4 * 0.2, "two rounds of training and two of testing, each there and back"
+
+
+def test_a_client_app_that_raises_is_left_out_by_flowers_own_fedavg():
+    _, result = fedavg_of_flower(BROKEN + 1, rounds=1)
+    drift = sum(n * (n + 1) for n in range(BROKEN)) / sum(n + 1 for n in range(BROKEN))
+    (weights,) = result.arrays.to_numpy_ndarrays()
+    np.testing.assert_allclose(weights, [1 + drift, 10 + drift], rtol=1e-6)
+
+
+def test_a_client_app_that_raises_is_an_error_in_one_line():
+    handler = AppSetup(lambda: app, BROKEN + 1).build()
+    people = Places([place(1e7)] * (BROKEN + 1))
+    grid = VirtualGrid(InlineExecutor(handler), people, FLOP_PER_EXAMPLE)
+    (reply,) = grid.send_and_receive([Message(RecordDict(), BROKEN + 2, "train")])
+    assert reply.error.reason == "OSError: the disk is full"

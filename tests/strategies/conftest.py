@@ -1,0 +1,75 @@
+"""A small pretend world: real clients on the bundled digits, inline, under virtual time."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from clients.build import downlink, uplink, workshop
+from federation.errors import ClientError
+from federation.grid_fleet import GridFleet, Wiring
+from federation.scenario import files
+from federation.scenario.client import client_config
+from simulations.devices import Population
+from simulations.executors.inline import InlineExecutor
+from simulations.prepare import Materials, materials
+from simulations.virtual_grid import VirtualGrid
+from strategies.base import Algorithm, Plan, Schedule
+
+CLIENTS, ROUNDS, SEED = 6, 3, 5
+
+
+@dataclass
+class World:
+    """A fleet of clients; those in `broken` cannot read their rows."""
+
+    made: Materials
+    connect: Callable[[Algorithm, set], GridFleet]
+
+    def play(self, schedule: Schedule, algorithm: Algorithm, per_round=4, broken=(), rounds=ROUNDS):
+        """The results of all rounds, from the initial model on."""
+        fleet = self.connect(algorithm, set(broken))
+        state = algorithm.init(self.made.learner.arrays())
+        plan = Plan(SEED, 1, rounds, per_round)
+        return list(schedule.rounds(fleet, algorithm, state, plan))
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory):
+    """A cache of our own, shared by the tests of this folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PACELINE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture
+def world(cache, tmp_path):
+    """Makes worlds of six clients, unless told otherwise, that differ in their data."""
+
+    def make(model="logistic", clients=CLIENTS, **tables):
+        data = {"source": "digits", "clients": clients} | tables.pop("data", {})
+        local = {"lr": 0.1, "batch_size": 16, "steps": 2} | tables.pop("local", {})
+        table = {"name": "world", "seed": SEED, "rounds": ROUNDS, "data": data, "local": local}
+        scenario = files.resolve(table | {"model": {"name": model}} | tables, "test")
+        made, config = materials(scenario), client_config(scenario)
+        worlds = []
+
+        def connect(algorithm, broken):
+            def rows_of(client):
+                if client in broken:
+                    raise ClientError(f"client {client} cannot read its card")
+                return made.assignment.rows_of(client)
+
+            worlds.append(None)
+            shop = workshop(config, None)
+            runtime = shop.runtime(rows_of, tmp_path / f"state-{len(worlds)}")
+            object.__setattr__(runtime, "algorithm", algorithm)
+            population = Population(scenario.fleet, clients, SEED)
+            grid = VirtualGrid(InlineExecutor(runtime), population, 1e6)
+            specs = algorithm.uplink_specs(made.learner.spec)
+            wiring = Wiring(config.digest, uplink(config), downlink(config), specs, 60.0)
+            return GridFleet(grid, clients, wiring)
+
+        return World(made, connect)
+
+    return make

@@ -1,0 +1,93 @@
+"""Algorithms as a user writes them: a file on PYTHONPATH, and no other change.
+
+`test_own_algorithm.py` puts this folder on the path and names these classes in a scenario.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from federation.arrays import cast_like
+from strategies.algorithms.fedavg import FedAvg
+from strategies.base import Algorithm, Contribution, Train
+from strategies.schedules.parallel import Parallel
+
+
+@dataclass(frozen=True)
+class FedProx(FedAvg):
+    """The client's loss grows by mu / 2 times the squared distance from where it started."""
+
+    mu: float = 0.0
+
+    def local(self, context):
+        def penalty(parameters, start):
+            return (
+                self.mu / 2 * sum(((p - start[name]) ** 2).sum() for name, p in parameters.items())
+            )
+
+        trained = yield Train(start=context.received["model"], penalty=penalty)
+        return Contribution({"model": trained.arrays}, trained.examples)
+
+
+@dataclass(frozen=True)
+class Scaffold(Algorithm):
+    """SCAFFOLD, option II: control variates correct the drift of the clients.
+
+    `local_lr` must be that of `[local]` and `clients` that of `[data]`.
+    """
+
+    local_lr: float = 0.1
+    clients: int = 1
+    keeps_state: ClassVar[bool] = True
+
+    def init(self, model):
+        return {"model": model, "control": zeros_like(model)}
+
+    def broadcast(self, state):
+        return state
+
+    def downlink_specs(self, model):
+        return {"model": model, "control": model}
+
+    uplink_specs = downlink_specs
+
+    def local(self, context):
+        start, common = context.received["model"], context.received["control"]
+        own = context.kept.get("control", zeros_like(start))
+        correction = {name: value - own[name] for name, value in common.items()}
+        trained = yield Train(start=start, correction=correction)
+        walked = trained.steps * self.local_lr
+        new = {n: (start[n] - trained.arrays[n]) / walked - correction[n] for n in start}
+        change = {name: new[name] - own[name] for name in new}
+        parts = {"model": trained.arrays, "control": cast_like(change, start)}
+        return Contribution(parts, weight=1.0, kept={"control": cast_like(new, start)})
+
+    def merge(self, state, total):
+        share = total.count / self.clients
+        change = total.mean("control")
+        control = {name: value + share * change[name] for name, value in state["control"].items()}
+        return {
+            "model": cast_like(total.mean("model"), state["model"]),
+            "control": cast_like(control, state["control"]),
+        }
+
+
+@dataclass(frozen=True)
+class BreaksInRound3(Parallel):
+    """Breaks between the clients' work and the commit, until there is a file `mended`."""
+
+    mended: str = ""
+
+    def rounds(self, fleet, algorithm, state, plan):
+        for result in super().rounds(fleet, algorithm, state, plan):
+            if result.round == 3 and not Path(self.mended).exists():
+                raise RuntimeError("the power failed")
+            yield result
+
+
+def zeros_like(arrays):
+    return {name: np.zeros_like(value) for name, value in arrays.items()}
