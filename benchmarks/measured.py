@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-from benchmarks.published import AUTHORS_FILES, SETTINGS, Setting
+from benchmarks.published import AUTHORS_FILES, Setting
 from federation.results.folder import RunFolder
 from federation.results.tables import RoundRow
 
@@ -75,8 +75,7 @@ def run(setting: Setting, seed: int, choice: Choice, tell: Callable[[str], None]
 
 def seeds_of(choice: Choice) -> list[int]:
     """The seeds that anything was run with."""
-    folders = choice.folder(SETTINGS[0], 0).parent.parent.glob("*/seed-*")
-    names = {folder.name.removeprefix("seed-") for folder in folders}
+    names = {folder.name.removeprefix("seed-") for folder in choice.out.glob("*/seed-*")}
     return sorted(int(name) for name in names if name.isdecimal())
 
 

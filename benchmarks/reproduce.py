@@ -115,6 +115,7 @@ def _write(task: Task) -> None:
     exact, recipe = (replace(task.choice, recipe=drawn) for drawn in (False, True))
     others = [seed for seed in measured.seeds_of(exact) if seed not in task.seeds]
     by_seed = [one for seed in others for one in judge([seed], exact)]
+    by_seed.sort(key=lambda one: SETTINGS.index(one.setting))
     text = page.page(judge(task.seeds, exact), by_seed, judge(task.seeds, recipe))
     task.page.write_text(text, encoding="utf-8")
     _tell(f"written to {task.page}")

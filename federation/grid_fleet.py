@@ -36,7 +36,7 @@ class SimulatedGrid(Protocol):
     def node_of(self, client: int) -> int:
         """The node id of a client."""
 
-    def place_of(self, client: int) -> tuple[str, str, str]:
+    def place_of(self, client: int) -> tuple[str, str, str | None]:
         """The names of a client's device, network and region."""
 
     def timing_of(self, message_id: str) -> Timing:
@@ -96,6 +96,11 @@ class GridFleet:
         if self._simulated is not None:
             return self._simulated.now
         return self.past_s + time.monotonic() - self._started_s
+
+    @property
+    def clock(self) -> str:
+        """What kind of seconds `now` counts."""
+        return "elapsed" if self._simulated is None else "virtual"
 
     def place_of(self, client: int) -> tuple[str | None, str | None, str | None]:
         """The names of a client's device, network and region, where they are known."""

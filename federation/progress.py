@@ -46,11 +46,15 @@ def human_seconds(seconds: float) -> str:
 
 @dataclass
 class Progress:
-    """A context manager around a run; `update` is called after every round."""
+    """A context manager around a run; `update` is called after every round.
+
+    `clock` says which time a round's time is: "virtual", or "elapsed" on real devices.
+    """
 
     run: str
     rounds: int
     first_round: int = 1
+    clock: str = "virtual"
     stream: TextIO = field(default_factory=lambda: sys.stderr)
     _bytes: int = 0
     _energy_j: float | None = None
@@ -109,7 +113,7 @@ class Progress:
         parts.append(human_bytes(self._bytes))
         if self._energy_j is not None:
             parts.append(f"{self._energy_j:.0f} J")
-        parts.append(f"{human_seconds(row.virtual_time_s)} virtual")
+        parts.append(f"{human_seconds(row.virtual_time_s)} {self.clock}")
         done = row.round - self.first_round + 1
         if done > 0 and row.round < self.rounds:
             left = (time.monotonic() - self._started) / done * (self.rounds - row.round)

@@ -36,12 +36,13 @@ class Recorder:
         result: RoundResult,
         evaluation: Evaluation | None,
         tests: Sequence[Reply],
+        now_s: float,
         wall_time_s: float,
     ) -> Rows:
-        """The rows of a round; `tests` are the clients' own evaluations after it."""
+        """The rows of a round that is over at `now_s`, after the clients' own `tests`."""
         exchanges = self._exchanges(result, tests)
         return Rows(
-            self._round(result, evaluation, exchanges, wall_time_s),
+            self._round(result, evaluation, exchanges, now_s, wall_time_s),
             self._clients(result, {test.client: test for test in tests if test.ok}),
             exchanges,
         )
@@ -51,6 +52,7 @@ class Recorder:
         result: RoundResult,
         evaluation: Evaluation | None,
         exchanges: Sequence[ExchangeRow],
+        now_s: float,
         wall_time_s: float,
     ) -> RoundRow:
         counted = [one.reply for one in result.outcomes if one.status == "counted"]
@@ -69,7 +71,7 @@ class Recorder:
             clients_selected=len(result.outcomes),
             clients_counted=len(counted),
             clients_failed=len(result.outcomes) - len(counted),
-            virtual_time_s=result.ended_s,
+            virtual_time_s=now_s,
             wall_time_s=wall_time_s,
             uplink_bytes=sum(row.sent_bytes for row in up),
             downlink_bytes=sum(row.sent_bytes for row in down),

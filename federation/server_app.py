@@ -84,7 +84,7 @@ def _drive(
     initial = algorithm.init(made.learner.arrays())
     examiner = Examiner(made.learner, made.dataset, scenario)
     first = 1 if start is None else start.round + 1
-    with Progress(label, scenario.rounds, first) as progress:
+    with Progress(label, scenario.rounds, first, fleet.clock) as progress:
         progress.say(f"partition: {made.assignment.provenance}")
         session = Session(
             scenario,

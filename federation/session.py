@@ -138,7 +138,7 @@ class Session:
         evaluation = self.examine(result.state["model"]) if due else None
         tests = self._client_tests(result) if due else []
         wall_s = self.wall_before_s + time.monotonic() - self._began
-        rows = self.recorder.rows(result, evaluation, tests, wall_s)
+        rows = self.recorder.rows(result, evaluation, tests, self.fleet.now, wall_s)
         last = result.round == self.scenario.rounds
         self.journal.add(rows, result.state, self.fleet.now, wall_s, last)
         self.progress.update(rows.round)

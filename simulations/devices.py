@@ -60,7 +60,7 @@ class Place:
     device: DeviceProfile
     network_name: str
     network: NetworkProfile
-    region: str
+    region: str | None
 
 
 def profile_names(kind: str) -> list[str]:
@@ -106,7 +106,7 @@ class Population:
                 device_profile(share.device),
                 share.network,
                 network_profile(share.network),
-                share.region or "",
+                share.region,
             )
             places.append((upto, place))
         return places

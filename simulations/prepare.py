@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 
 from federation.data.dataset import Dataset
 from federation.data.partition import Assignment, cached_assignment
-from federation.data.source import load, read_column
+from federation.data.source import load
 from federation.errors import BadInput, ScenarioError, unknown_choice
 from federation.scenario import files, overrides, sweep
-from federation.scenario.partitions import Continuous, Natural
 from federation.scenario.schema import Scenario
 from simulations.destinations import PlannedRun, base_of, check_place
 from simulations.devices import Population
@@ -92,10 +91,7 @@ def _learner(scenario: Scenario, dataset: Dataset) -> Learner:
 
 def shared_out(scenario: Scenario, dataset: Dataset) -> Assignment:
     """Who holds which rows. Raises BadInput where the partition does not fit the data."""
-    partition, columns = scenario.data.partition, None
-    if isinstance(partition, Natural | Continuous):
-        columns = {partition.column: read_column(scenario.data, partition.column)}
-    return cached_assignment(scenario.data, dataset, scenario.seed, columns)
+    return cached_assignment(scenario.data, dataset, scenario.seed)
 
 
 def _find(reference: str) -> Path:

@@ -84,7 +84,7 @@ class VirtualGrid(Grid):
         """The node id of a client."""
         return client + _FIRST_NODE
 
-    def place_of(self, client: int) -> tuple[str, str, str]:
+    def place_of(self, client: int) -> tuple[str, str, str | None]:
         """The names of a client's device, network and region."""
         place = self.population.place(client)
         return place.device_name, place.network_name, place.region

@@ -11,9 +11,10 @@ Sender and receiver know `length` and `count`. The rarer of chosen and left-out 
   rests, all equally likely. The table's last symbol, the escape, adds its own number to the high
   part that follows. Words are big-endian, and zero bytes at the end are left out.
 
-Size: at most 1.005 * log2 C(length, count) bits where rare >= 1000; for fewer,
-log2 C + 0.023 * rare + 16 bits. Tables come from integer arithmetic, so they are the same on every machine. There is
-one payload for each set: the receiver encodes what it decoded and compares.
+Size: at most 1.005 * log2 C(length, count) bits where rare >= 1000, and at most
+log2 C + 0.023 * rare + 16 bits for fewer. Tables come from integer arithmetic, so they are the
+same on every machine. There is one payload for each set: the receiver encodes what it decoded and
+compares.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ class Iid(Section):
 
 
 class Dirichlet(Section):
-    """Class proportions drawn from Dirichlet(alpha) per class (Hsu et al. 2019, LDA)."""
+    """Shares of each class drawn over the clients from Dirichlet(alpha) (Yurochkin et al. 2019)."""
 
     kind: Literal["dirichlet"]
     alpha: PositiveFloat

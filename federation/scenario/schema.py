@@ -173,7 +173,10 @@ class EvaluationConfig(Section):
 
 
 class EngineConfig(Section):
-    """What executes the clients. Never changes a result, only how long it takes."""
+    """What executes the clients. Never changes a result, only how long it takes.
+
+    But for `timeout_s`: after so many seconds a real client that is silent has failed.
+    """
 
     backend: Literal["inline", "ray"] = "inline"
     workers: PositiveInt = 2

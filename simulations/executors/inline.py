@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from clients.calls import Handler
 from simulations.executors.base import Chunk, ChunkDone, run_chunk
+from simulations.executors.memory import keep_freed_memory
 
 
 @dataclass
@@ -15,6 +16,10 @@ class InlineExecutor:
 
     handler: Handler
     _queue: deque[Chunk] = field(default_factory=deque)
+
+    def __post_init__(self) -> None:
+        """Prepare the process."""
+        keep_freed_memory()
 
     def submit(self, chunk: Chunk) -> None:
         """Queue a chunk."""

@@ -22,6 +22,7 @@ from federation.errors import RunError
 from federation.messages import error_content
 from federation.reduce import Expectation
 from simulations.executors.base import Chunk, ChunkDone, Setup, run_chunk, sum_contents
+from simulations.executors.memory import keep_freed_memory
 from simulations.interrupts import keeping_sigterm
 
 _TRIES = 2
@@ -33,6 +34,7 @@ class _Worker:
 
     def __init__(self, setup: Setup, python_path: Sequence[str]) -> None:
         sys.path[:0] = [path for path in python_path if path not in sys.path]
+        keep_freed_memory()
         self._handler: Handler = setup.build()
 
     def run(

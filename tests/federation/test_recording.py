@@ -49,7 +49,7 @@ def rows(recorder):
     replies = [good(0, 14.0), good(1, 20.0, processed=6.0, train_loss=2.5), failed(2)]
     outcomes = tuple(outcome_of(reply) for reply in replies)
     result = RoundResult(2, {"model": {}}, outcomes, started_s=10.0, ended_s=20.0)
-    return recorder.rows(result, Evaluation(0.25, 0.75, 0.75, 100), [], 33.0)
+    return recorder.rows(result, Evaluation(0.25, 0.75, 0.75, 100), [], result.ended_s, 33.0)
 
 
 def test_a_round_counts_its_clients_and_adds_up_its_bytes(rows):
@@ -108,20 +108,20 @@ def test_every_exchange_is_a_row_of_its_own(rows):
 def test_what_a_rejected_client_sent_is_in_the_bytes(recorder):
     reply = failed(1, sent_bytes=77, raw_bytes=77, rejected=True)
     result = RoundResult(2, {"model": {}}, (outcome_of(reply),), 10.0, 11.0)
-    rows = recorder.rows(result, None, [], 1.0)
+    rows = recorder.rows(result, None, [], result.ended_s, 1.0)
     assert (rows.round.uplink_bytes, rows.round.clients_failed) == (77, 1)
     assert (rows.clients[0].status, rows.exchanges[1].status) == ("rejected", "rejected")
 
 
 def test_a_round_that_is_not_tested_has_no_accuracy(recorder):
-    row = recorder.rows(RoundResult(0, {"model": {}}, (), 0.0, 0.0), None, [], 0.5).round
+    row = recorder.rows(RoundResult(0, {"model": {}}, (), 0.0, 0.0), None, [], 0.0, 0.5).round
     assert (row.accuracy, row.loss, row.metric, row.train_loss) == (None, None, None, None)
     assert (row.clients_selected, row.uplink_bytes) == (0, 0)
 
 
 def test_a_schedules_own_verdict_is_kept(recorder):
     late = Outcome(good(0, 25.0), "late", "after the deadline")
-    rows = recorder.rows(RoundResult(2, {"model": {}}, (late,), 10.0, 20.0), None, [], 1.0)
+    rows = recorder.rows(RoundResult(2, {"model": {}}, (late,), 10.0, 20.0), None, [], 20.0, 1.0)
     assert (rows.round.clients_counted, rows.round.train_loss) == (0, None)
     assert (rows.clients[0].status, rows.clients[0].reason) == ("late", "after the deadline")
     assert rows.clients[0].waiting_s == 0.0, "busy to the end, so it never waited"
@@ -136,7 +136,7 @@ def test_the_clients_own_tests_stand_in_their_rows_and_cost_bytes(recorder):
         Reply(1, 2, "evaluate", error="no rows for testing", timing=timing, **SENT),
     ]
     outcomes = (outcome_of(good(0, 20.0)), outcome_of(good(1, 20.0)))
-    rows = recorder.rows(RoundResult(2, {"model": {}}, outcomes, 10.0, 20.0), None, tests, 1.0)
+    rows = recorder.rows(RoundResult(2, {"model": {}}, outcomes, 10.0, 20.0), None, tests, 21.0, 1.0)
     assert [(row.accuracy, row.loss) for row in rows.clients] == [(0.5, 1.5), (None, None)]
     assert rows.round.uplink_bytes == 4 * 100
     kinds = [(row.kind, row.status) for row in rows.exchanges]

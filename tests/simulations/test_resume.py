@@ -3,6 +3,7 @@
 import random
 import shlex
 import signal
+import time
 
 import pytest
 
@@ -85,10 +86,139 @@ def committed(folder):
     return -1 if pointer is None else pointer[0]
 
 
-def kill_at(process, folder, round_, moments):
+def kill_after(process, folder, round_, moments):
     """Kill without warning, some milliseconds after this round was committed."""
     assert process.wait_until(lambda: committed(folder) >= round_), process.wait()
-    deadline = moments.uniform(0, 0.2)
-    process.wait_until(lambda: False) if deadline < 0 else None
-    result = process.kill(signal.SIGKILL)
-    assert result.code == -signal.SIGKILL
+    time.sleep(moments.uniform(0, 0.1))
+    assert process.kill(signal.SIGKILL).code == -signal.SIGKILL
+    assert RunFolder(folder).status() == "unfinished"
+
+
+def test_a_sweep_killed_three_times_gives_the_same_bits(start, here, scenario, undisturbed, bits):
+    """In its first moments, in the serial run, and in the parallel run."""
+    moments = random.Random(7)
+    run = ("run", scenario, "--out", "out")
+    process = start(*run)
+    assert process.wait_until(lambda: (here / "out" / "serial").exists()), process.wait()
+    process.kill()
+
+    for name in ("serial", "parallel"):
+        process = start(*run, "--resume")
+        kill_after(process, here / "out" / name, moments.randrange(1, 120), moments)
+
+    last = start(*run, "--resume").wait()
+    assert last.code == 0, last
+    for name in ("serial", "parallel"):
+        assert bits(here / "out" / name) == bits(undisturbed / name)
+
+
+def test_clients_that_keep_something_go_on_from_it(start, paceline, here, tmp_path, bits):
+    """Killed twice, on the other engine the third time; an algorithm of the user's own."""
+    (here / "own.py").write_text(KEEPING)
+    path = tmp_path / "keeping.toml"
+    path.write_text(SCENARIO.partition("[sweep]")[0].replace("150", "40"))
+    run = ("run", path, "--set", "strategy.algorithm=own:Keeping")
+    assert paceline(*run, "--out", "undisturbed").code == 0
+    assert paceline("run", path, "--out", "other").code == 0
+    assert bits(here / "other")[0] != bits(here / "undisturbed")[0], "it must matter"
+
+    moments = random.Random(8)
+    kill_after(start(*run, "--out", "out"), here / "out", moments.randrange(1, 10), moments)
+    again = (*run, "--out", "out", "--resume")
+    kill_after(start(*again), here / "out", moments.randrange(12, 25), moments)
+    last = start(*again, "--set", "engine.backend=ray").wait()
+    assert last.code == 0, last
+    assert bits(here / "out") == bits(here / "undisturbed")
+
+
+def test_ctrl_c_says_how_to_go_on(start, here, scenario, undisturbed, bits):
+    process = start("run", scenario, "--set", "data.holdout=0.0", "--out", "my results")
+    assert process.wait_until(lambda: committed(here / "my results" / "serial") > 0)
+    stopped = process.kill(signal.SIGINT)
+    assert stopped.code == 130
+    said = stopped.err.splitlines()[-1]
+    assert said.startswith("paceline: interrupted; go on with: paceline run ")
+    assert "Traceback" not in stopped.err
+
+    again = shlex.split(said.partition("go on with: ")[2])
+    assert again == [
+        *("paceline", "run", str(scenario), "--set", "data.holdout=0.0"),
+        *("--out", "my results", "--resume"),
+    ]
+    assert start(*again[1:]).wait().code == 0
+    for name in ("serial", "parallel"):
+        assert bits(here / "my results" / name) == bits(undisturbed / name)
+
+
+def test_sigterm_on_ray_and_a_second_driver(start, paceline, here, scenario):
+    settings = [f"--set={text}" for text in ("rounds=100000", "engine.backend=ray")]
+    process = start("run", scenario, *settings, "--out", "out")
+    assert process.wait_until(lambda: committed(here / "out" / "serial") > 0)
+
+    second = paceline("run", scenario, *settings, "--out", "out", "--resume")
+    assert (second.code, second.out) == (2, "")
+    assert second.err.startswith(f"paceline: out is in use by process {process.popen.pid}: ")
+    assert len(second.err.splitlines()) == 1
+
+    stopped = process.kill(signal.SIGTERM)
+    assert stopped.code == 143
+    assert "go on with: paceline run" in stopped.err.splitlines()[-1]
+    assert RunFolder(here / "out" / "serial").status() == "unfinished"
+    assert not (here / "out" / "parallel").exists()
+    table = paceline("compare", "out")
+    assert (table.code, "unfinished" in table.out) == (0, True)
+
+
+def test_a_single_run_has_one_driver_too(paceline, small, here):
+    run = ("run", small, "--out", "out")
+    assert paceline(*run).code == 0
+    with RunFolder(here / "out").lock():
+        second = paceline(*run, "--resume")
+    assert (second.code, second.out) == (2, "")
+    assert "is in use by process" in second.err
+
+
+def test_a_finished_scenario_stays_as_it_is(paceline, small, here):
+    run = ("run", small, "--out", "out")
+    first = paceline(*run)
+    model = (here / "out" / "model.safetensors").stat()
+    again = paceline(*run, "--resume")
+    assert (again.code, again.out) == (0, first.out)
+    assert (here / "out" / "model.safetensors").stat() == model
+
+
+def test_without_out_the_newest_folder_is_gone_on_with(paceline, small, here):
+    assert [paceline("run", small).code for _ in range(2)] == [0, 0]
+    assert sorted(path.name for path in (here / "results").iterdir()) == ["small", "small-2"]
+    (here / "results" / "small-2" / "model.safetensors").unlink()
+    assert paceline("run", small, "--resume").code == 0
+    assert (here / "results" / "small-2" / "model.safetensors").exists()
+
+
+def test_resuming_is_refused(paceline, refused, small, here):
+    """Other settings, a damaged scenario, a folder of something else."""
+    run = ("run", small, "--out", "out")
+    assert paceline(*run).code == 0
+    assert "out exists already: resume it (--resume)" in refused(*run)
+    line = refused(*run, "--resume", "--set", "local.lr=0.2")
+    assert "local.lr = 0.1, not 0.2" in line
+    assert "data.holdout = 0.0, not 0.5" in refused(*run, "--resume", "--set", "data.holdout=0.5")
+    assert paceline(*run, "--resume", "--set", "engine.workers=7").code == 0
+
+    sweep = refused(*run, "--resume", "--set", "sweep.seed=[1, 2]")
+    assert "out is the folder of one run" in sweep
+    stored = here / "out" / "scenario.toml"
+    stored.write_text(stored.read_text()[:100])
+    assert "restore the file" in refused(*run, "--resume")
+    stored.unlink()
+    assert "it has no scenario.toml" in refused(*run, "--resume")
+
+
+def test_a_place_that_cannot_be_written(refused, small, here):
+    (here / "file").write_text("")
+    (here / "full").mkdir()
+    (here / "full" / "thesis.tex").write_text("")
+    assert "file is a file, not a folder" in refused("run", small, "--out", "file")
+    assert "file is a file, not a folder" in refused("run", small, "--out", "file/out")
+    assert "full exists already" in refused("run", small, "--out", "full")
+    assert "cannot create /proc/none" in refused("run", small, "--out", "/proc/none")
