@@ -6,16 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clients.engines.eager import EagerEngine
+from clients.held import HeldVersions
 from clients.holdings import RowsOf, holdings
 from clients.runtime import ClientRuntime
-from clients.state import StateStore
-from federation.codecs._catalogue import build_codec
+from federation.client_state import StateStore
+from federation.codecs._chain import Chain
+from federation.codecs._text import parse_chain
 from federation.data.dataset import Dataset
 from federation.data.source import load
 from federation.models.learner import Learner, build_learner
 from federation.scenario.client import ClientConfig
 from federation.scenario.schema import DataConfig
-from federation.transport import Channel
+from federation.transport import Channel, Feedback
 from strategies.catalogue import build_algorithm
 
 
@@ -38,6 +40,7 @@ class Workshop:
             engine=engine,
             holdings=holdings(config, self.dataset, rows_of),
             store=StateStore(state_folder),
+            held=HeldVersions(state_folder / "held"),
             uplink=uplink(config),
             downlink=downlink(config),
         )
@@ -60,9 +63,15 @@ def workshop(config: ClientConfig, data_dir: str | None, source: str | None = No
 
 def uplink(config: ClientConfig) -> Channel:
     """How updates travel to the server."""
-    return Channel(build_codec(config.uplink.codec), config.seed, "uplink")
+    told = config.uplink.error_feedback
+    feedback: Feedback = "ef21" if told == "ef21" else "ef" if told else "none"
+    return Channel(Chain(parse_chain(config.uplink.codec)), config.seed, "uplink", feedback)
 
 
 def downlink(config: ClientConfig) -> Channel:
-    """How models travel to the clients."""
-    return Channel(build_codec(config.downlink.codec), config.seed, "downlink")
+    """How models travel to the clients.
+
+    The publisher encodes differences from what the clients hold, so what a payload loses is in
+    the next difference: error feedback needs no state of its own here (`federation/downlink.py`).
+    """
+    return Channel(Chain(parse_chain(config.downlink.codec)), config.seed, "downlink")

@@ -14,15 +14,18 @@ from flwr.app import RecordDict
 
 from clients.calls import Call
 from clients.engines.base import Engine, Job
+from clients.held import HeldVersions
 from clients.holdings import Holdings
-from clients.state import StateStore
 from federation.arrays import Parts
+from federation.client_state import StateStore
+from federation.codecs._chain import Chain
+from federation.downlink import NOT_HELD, WHOLE, Letter, open_letter
 from federation.errors import ClientError
 from federation.evaluation import evaluate
 from federation.messages import error_content, payloads_of, reply_content
 from federation.models.learner import Learner
 from federation.scenario.client import ClientConfig
-from federation.transport import Channel
+from federation.transport import Channel, PartSpecs, Place
 from strategies.base import Algorithm, Contribution, LocalContext, LocalHalf, Train, Trained
 
 
@@ -42,6 +45,7 @@ class _Work:
     client: int
     request: _Request
     half: LocalHalf
+    memory: Parts
     done: list[Trained]
     compute_s: float = 0.0
 
@@ -56,6 +60,7 @@ class ClientRuntime:
     engine: Engine
     holdings: Holdings
     store: StateStore
+    held: HeldVersions
     uplink: Channel
     downlink: Channel
 
@@ -82,9 +87,29 @@ class ClientRuntime:
         record = content.config_records["request"]
         if record["config"] != self.config.digest:
             raise ClientError(f"request is for configuration {record['config']!r}, not this run's")
+        round_number, kind = int(str(record["round"])), str(record["kind"])
+        payloads = payloads_of(content)
         specs = self.algorithm.downlink_specs(self.learner.spec)
-        parts = self.downlink.decode(payloads_of(content), specs)
-        return _Request(int(str(record["round"])), str(record["kind"]), parts)
+        if kind == "evaluate":
+            specs = {"model": self.learner.spec}
+        if "version" in record:
+            letter = Letter(int(str(record["version"])), int(str(record["base"])), payloads)
+            return _Request(round_number, kind, self._open(letter, specs))
+        plain = Channel(Chain(()), self.config.seed, self.downlink.name)
+        received = plain.decode(payloads, specs, {}, Place(round_number), {})
+        return _Request(round_number, kind, received.parts)
+
+    def _open(self, letter: Letter, specs: PartSpecs) -> Parts:
+        """What a lossy downlink sent; clients alike find what one of them decoded."""
+        known = self.held.load(letter.version)
+        if known is not None and letter.base != WHOLE:
+            return known
+        base = {} if letter.base == WHOLE else self.held.load(letter.base)
+        if base is None:
+            raise ClientError(NOT_HELD)
+        parts = open_letter(self.downlink, letter, specs, base)
+        self.held.save(letter.version, parts)
+        return parts
 
     def _evaluate(self, client: int, request: _Request) -> RecordDict:
         started = time.perf_counter()
@@ -102,9 +127,14 @@ class ClientRuntime:
         return reply_content(metrics, {})
 
     def _begin(self, client: int, request: _Request) -> _Work:
-        kept = self.store.load(client, request.round) if self.algorithm.keeps_state else {}
+        stored = self.store.load(client, request.round) if self._remembers else {}
+        kept, memory = _split(stored)
         context = LocalContext(request.parts, kept, client, request.round, self.config.seed)
-        return _Work(client, request, self.algorithm.local(context), [])
+        return _Work(client, request, self.algorithm.local(context), memory, [])
+
+    @property
+    def _remembers(self) -> bool:
+        return self.algorithm.keeps_state or self.uplink.remembers
 
     def _train(self, works: Mapping[int, _Work], replies: list[RecordDict | None]) -> None:
         """Advance all local halves together, one training each at a time, until all are done."""
@@ -150,12 +180,20 @@ class ClientRuntime:
         x, y = self.holdings.train(work.client)
         return Job(train, work.client, work.request.round, x, y)
 
+    def _content(self, work: _Work, contribution: Contribution) -> tuple[RecordDict, Parts]:
+        """The reply, and what algorithm and channel keep for the next one."""
+        specs = self.algorithm.uplink_specs(self.learner.spec)
+        place = Place(work.request.round, work.client)
+        held = work.request.parts
+        sent = self.uplink.encode(contribution.parts, specs, held, place, work.memory)
+        content = reply_content(_metrics(work, contribution), sent.payloads)
+        return content, _joined(contribution.kept or {}, sent.memory)
+
     def _reply(self, work: _Work, contribution: Contribution) -> RecordDict:
         try:
-            payloads = self.uplink.encode(contribution.parts, work.request.round, work.client)
-            content = reply_content(_metrics(work, contribution), payloads)
-            if contribution.kept is not None:
-                self.store.save(work.client, work.request.round, contribution.kept)
+            content, stored = self._content(work, contribution)
+            if self._remembers:
+                self.store.save(work.client, work.request.round, stored)
         except Exception as error:  # noqa: BLE001 - any failure is that client's reply
             return error_content(_say(error))
         return content
@@ -172,6 +210,20 @@ def _metrics(work: _Work, contribution: Contribution) -> dict[str, float]:
         metrics["train_loss"] = work.done[-1].loss
     metrics["compute_s"] = work.compute_s
     return metrics
+
+
+_MEMORY = "channel "
+
+
+def _joined(kept: Parts, memory: Parts) -> Parts:
+    """What the algorithm keeps and what the channel remembers, as one."""
+    return {**kept, **{f"{_MEMORY}{part}": arrays for part, arrays in memory.items()}}
+
+
+def _split(stored: Parts) -> tuple[Parts, Parts]:
+    """The two halves of what `_joined` made."""
+    memory = {p.removeprefix(_MEMORY): a for p, a in stored.items() if p.startswith(_MEMORY)}
+    return {p: a for p, a in stored.items() if not p.startswith(_MEMORY)}, memory
 
 
 def _say(error: Exception) -> str:

@@ -19,11 +19,13 @@ from numpy.typing import NDArray
 
 from federation.arrays import Arrays, Parts
 from federation.codecs._chain import Chain
-from federation.codecs._channel import Channel, PartSpecs, Place
 from federation.messages import Payloads
+from federation.transport import Channel, PartSpecs, Place
 
 WINDOW = 256
 """Versions whose payloads are kept. Older clients get the model whole."""
+
+NOT_HELD = "this client does not hold the model that the difference is taken from"
 
 WHOLE = -1
 """The base version of a letter that holds the model whole."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from federation.arrays import Parts
 from federation.messages import Reply, Request
 from federation.reduce import Total
 
@@ -28,6 +29,9 @@ class Fleet(Protocol):
     @property
     def now(self) -> float:
         """Seconds since the start of the run: virtual in a simulation, else monotonic."""
+
+    def state(self) -> Parts:
+        """What a checkpoint must hold for the fleet to go on."""
 
     def send(self, request: Request) -> None:
         """Send without waiting."""

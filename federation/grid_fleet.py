@@ -10,13 +10,17 @@ from typing import Protocol, runtime_checkable
 from flwr.app import Message, RecordDict
 from flwr.serverapp import Grid
 
+from federation.arrays import Parts, spec_of
+from federation.client_state import StateStore
+from federation.codecs._chain import Chain
+from federation.downlink import NOT_HELD, WHOLE, Letter, Publisher
 from federation.enrolment import NOT_ENROLLED
 from federation.errors import RunError
 from federation.fleet import Gathered
 from federation.messages import Body, Reply, Request, Timing, request_content
 from federation.reduce import Expectation, Total, reduce_all
 from federation.roster import Pace, Roster
-from federation.transport import Channel, PartSpecs
+from federation.transport import Channel, PartSpecs, Place
 from federation.wire import content_bytes
 
 _TTL_MARGIN_S = 60.0
@@ -50,13 +54,18 @@ class SimulatedGrid(Protocol):
 
 @dataclass(frozen=True)
 class Wiring:
-    """How requests and replies of a run are written and read."""
+    """How requests and replies of a run are written and read.
+
+    `memory` is where the server keeps what an uplink with EF21 needs of each client.
+    """
 
     config_digest: str
     uplink: Channel
     downlink: Channel
     uplink_specs: PartSpecs
+    downlink_specs: PartSpecs
     timeout_s: float
+    memory: StateStore | None = None
 
 
 @dataclass
@@ -85,9 +94,14 @@ class GridFleet:
     _pending: dict[str, _Sent] = field(default_factory=dict)
     _ready: list[Reply] = field(default_factory=list)
     _simulated: SimulatedGrid | None = field(init=False)
+    _publisher: Publisher | None = field(init=False)
+    _published: Body | None = None
 
     def __post_init__(self) -> None:
         """Look once what kind of grid it is: the test takes longer than to write a message."""
+        wiring = self.wiring
+        lossy = not wiring.downlink.lossless
+        self._publisher = Publisher(wiring.downlink, wiring.downlink_specs) if lossy else None
         self._simulated = self.grid if isinstance(self.grid, SimulatedGrid) else None
 
     @property
@@ -127,6 +141,8 @@ class GridFleet:
             sent = self._write(requests)
             expected = self._expectation(requests[0].body)
             total, replies = self._simulated.sum_replies([one.message for one in sent], expected)
+            for reply in replies:
+                self._note(reply.client, reply)
             pairs = zip(replies, sent, strict=True)
             return Gathered(total, [_with_request(reply, one) for reply, one in pairs])
         total, replies = reduce_all(self.collect(requests))
@@ -142,16 +158,16 @@ class GridFleet:
 
     def _write(self, requests: Sequence[Request]) -> list[_Sent]:
         """Messages for the requests; one to a client without a node is addressed to node 0."""
-        contents: dict[int, tuple[RecordDict, int]] = {}
+        contents: dict[tuple[int, int], tuple[RecordDict, int]] = {}
         sent: list[_Sent] = []
         now = self.now
         for request in requests:
-            body = request.body
-            if id(body) not in contents:
-                payloads = self.wiring.downlink.encode(body.parts, body.round, 0)
-                content = request_content(self.wiring.config_digest, body, payloads)
-                contents[id(body)] = (content, content_bytes(content))
-            content, size = contents[id(body)]
+            body, letter = request.body, self._letter(request)
+            key = (id(body), WHOLE if letter is None else letter.base)
+            if key not in contents:
+                content = self._content(body, letter)
+                contents[key] = (content, content_bytes(content))
+            content, size = contents[key]
             node = self._node_of(request.client)
             message = Message(
                 content,
@@ -162,6 +178,43 @@ class GridFleet:
             )
             sent.append(_Sent(request, message, body.raw_bytes, size, now))
         return sent
+
+    def _letter(self, request: Request) -> Letter | None:
+        """What a lossy downlink sends this client; each body is published once."""
+        if self._publisher is None or request.body.kind != "train":
+            return None
+        if self._published is not request.body:
+            self._publisher.publish(request.body.parts)
+            self._published = request.body
+        return self._publisher.letter(request.client)
+
+    def _content(self, body: Body, letter: Letter | None) -> RecordDict:
+        digest = self.wiring.config_digest
+        if letter is not None:
+            versions = {"version": letter.version, "base": letter.base}
+            return request_content(digest, body, letter.payloads, versions)
+        plain = Channel(Chain(()), self.wiring.downlink.seed, self.wiring.downlink.name)
+        specs = {part: spec_of(arrays) for part, arrays in body.parts.items()}
+        sent = plain.encode(body.parts, specs, {}, Place(body.round), {})
+        return request_content(digest, body, sent.payloads)
+
+    def _note(self, client: int, reply: Reply) -> None:
+        """Keep in mind what a client holds after its reply."""
+        if self._publisher is None or reply.kind != "train":
+            return
+        if reply.ok:
+            self._publisher.delivered(client)
+        elif reply.error == NOT_HELD:
+            self._publisher.lost(client)
+
+    def state(self) -> Parts:
+        """What must be in a checkpoint beside the algorithm's state."""
+        return {} if self._publisher is None else self._publisher.state()
+
+    def restore(self, state: Parts) -> None:
+        """Take back what `state` gave."""
+        if self._publisher is not None and state:
+            self._publisher.restore(state)
 
     def _node_of(self, client: int) -> int | None:
         if self._simulated is not None:
@@ -189,8 +242,8 @@ class GridFleet:
             name = message.metadata.reply_to_message_id
             one = self._pending.pop(name)
             reply = self._expectation(one.request.body).read(one.request.client, message)
-            if reply.error == NOT_ENROLLED and self.roster is not None and not one.again:
-                self.roster.enrol_again(one.request.client)
+            self._note(one.request.client, reply)
+            if not one.again and self._mended(one.request.client, reply):
                 self._push([one.request], again=True)
                 continue
             timed = replace(reply, timing=self._timing(name, one, reply))
@@ -198,6 +251,13 @@ class GridFleet:
         if not arrived:
             self._give_up_on_late_ones()
             pace.wait()
+
+    def _mended(self, client: int, reply: Reply) -> bool:
+        """Whether a client that lost what it knew can be asked again."""
+        if reply.error == NOT_ENROLLED and self.roster is not None:
+            self.roster.enrol_again(client)
+            return True
+        return reply.error == NOT_HELD
 
     def _timing(self, name: str, one: _Sent, reply: Reply) -> Timing:
         if self._simulated is not None:
@@ -218,8 +278,21 @@ class GridFleet:
         return _with_request(replace(reply, timing=Timing(one.sent_s, self.now)), one)
 
     def _expectation(self, body: Body) -> Expectation:
-        specs = self.wiring.uplink_specs if body.kind == "train" else {}
-        return Expectation(body.round, body.kind, self.wiring.uplink, specs)
+        wiring = self.wiring
+        if body.kind != "train":
+            return Expectation(body.round, body.kind, wiring.uplink, {})
+        if wiring.uplink.lossless:
+            return Expectation(body.round, body.kind, wiring.uplink, wiring.uplink_specs)
+        held = body.parts if self._publisher is None else self._publisher.held
+        return Expectation(
+            body.round,
+            body.kind,
+            wiring.uplink,
+            wiring.uplink_specs,
+            held,
+            body.parts,
+            wiring.memory,
+        )
 
 
 def _with_request(reply: Reply, one: _Sent) -> Reply:

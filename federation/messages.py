@@ -110,9 +110,15 @@ def payloads_of(content: RecordDict) -> dict[str, bytes]:
     return {name: array.data for name, array in record.items()}
 
 
-def request_content(config_digest: str, body: Body, payloads: Payloads) -> RecordDict:
-    """The content of a request, shared by all clients it goes to."""
+def request_content(
+    config_digest: str, body: Body, payloads: Payloads, versions: Mapping[str, int] | None = None
+) -> RecordDict:
+    """The content of a request, shared by all clients it goes to.
+
+    `versions` are those of a lossy downlink: `version`, which the payloads make, from `base`.
+    """
     record = ConfigRecord({"config": config_digest, "round": body.round, "kind": body.kind})
+    record.update(versions or {})
     return RecordDict({"request": record, "parts": parts_record(payloads)})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
@@ -56,14 +57,16 @@ class Progress:
     first_round: int = 1
     clock: str = "virtual"
     stream: TextIO = field(default_factory=lambda: sys.stderr)
+    tick: Callable[[], float] = time.monotonic
     _bytes: int = 0
     _energy_j: float | None = None
     _quality: str = ""
-    _started: float = field(default_factory=time.monotonic)
+    _started: float = 0.0
     _last_plain: float = float("-inf")
     _live: Live | None = None
 
     def __enter__(self) -> Progress:
+        self._started = self.tick()
         if self.stream.isatty():
             from rich.console import Console
             from rich.live import Live
@@ -100,7 +103,7 @@ class Progress:
         if self._live is not None:
             self._show(self._live, line)
             return
-        now = time.monotonic()
+        now = self.tick()
         pause_s = max(_PLAIN_EVERY_S, _PLAIN_SHARE * (now - self._started))
         if row.round in (0, self.rounds) or now - self._last_plain >= pause_s:
             self._last_plain = now
@@ -116,7 +119,7 @@ class Progress:
         parts.append(f"{human_seconds(row.virtual_time_s)} {self.clock}")
         done = row.round - self.first_round + 1
         if done > 0 and row.round < self.rounds:
-            left = (time.monotonic() - self._started) / done * (self.rounds - row.round)
+            left = (self.tick() - self._started) / done * (self.rounds - row.round)
             parts.append(f"{human_seconds(left)} left")
         return "  ".join(parts)
 

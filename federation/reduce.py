@@ -16,9 +16,10 @@ from flwr.app import Message, RecordDict
 from numpy.typing import NDArray
 
 from federation.arrays import Parts, raw_bytes
+from federation.client_state import StateStore
 from federation.errors import RejectedUpdate
-from federation.messages import Kind, Reply, error_of, metrics_of, one_line, payloads_of
-from federation.transport import Channel, PartSpecs
+from federation.messages import Kind, Payloads, Reply, error_of, metrics_of, one_line, payloads_of
+from federation.transport import Channel, PartSpecs, Place
 from federation.wire import content_bytes
 
 CHUNKS = 32
@@ -83,12 +84,20 @@ def chunk_bounds(count: int) -> list[tuple[int, int]]:
 
 @dataclass(frozen=True)
 class Expectation:
-    """What the server expects of a reply: it decides what may be decoded, not the payload."""
+    """What the server expects of a reply: it decides what may be decoded, not the payload.
+
+    Of a lossy uplink: `held` is what the clients trained from, `onto` what the server adds their
+    differences to (its own arrays: they differ from `held` where the downlink is lossy too), and
+    `memory` keeps what the server must remember of each client (EF21's estimates).
+    """
 
     round: int
     kind: Kind
     uplink: Channel
     specs: PartSpecs
+    held: Parts = field(default_factory=dict)
+    onto: Parts = field(default_factory=dict)
+    memory: StateStore | None = None
 
     def read(self, client: int, message: Message) -> Reply:
         """The reply in `message`, refused (never raised) where it does not fit."""
@@ -107,11 +116,19 @@ class Expectation:
                 return replace(reply, error=error)
             metrics = metrics_of(content)
             _check_numbers(self.kind, metrics)
-            parts = self.uplink.decode(payloads_of(content), self.specs)
+            parts = self._decode(client, payloads_of(content))
         except RejectedUpdate as refusal:
             return replace(reply, error=one_line(str(refusal)), rejected=True)
         raw = sum(raw_bytes(arrays) for arrays in parts.values())
         return replace(reply, metrics=metrics, parts=parts, raw_bytes=raw)
+
+    def _decode(self, client: int, payloads: Payloads) -> Parts:
+        known = {} if self.memory is None else self.memory.load(client, self.round)
+        place = Place(self.round, client)
+        received = self.uplink.decode(payloads, self.specs, self.held, place, known, self.onto)
+        if self.memory is not None and received.memory:
+            self.memory.save(client, self.round, received.memory)
+        return received.parts
 
 
 def _check_numbers(kind: Kind, metrics: dict[str, float]) -> None:

@@ -84,7 +84,7 @@ class Roster:
 
     def enrol_again(self, client: int) -> None:
         """Tell a node once more, after it lost what it was told."""
-        del self._ready[client]
+        self._ready.pop(client, None)  # it may have left meanwhile
         self._enrol()
 
     def _enrol(self) -> None:

@@ -14,6 +14,7 @@ from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
 from clients.build import downlink, uplink
+from federation.client_state import StateStore
 from federation.enrolment import Enrolment
 from federation.errors import PacelineError, RunError
 from federation.grid_fleet import GridFleet, SimulatedGrid, Wiring
@@ -92,7 +93,7 @@ def _drive(
             Recorder(label, scenario, fleet.place_of),
             examiner.examiner(),
             examiner.due,
-            Journal(folder.path, store, algorithm.keeps_state),
+            Journal(folder.path, store, algorithm.keeps_state or fleet.wiring.uplink.remembers),
             progress,
             0.0 if start is None else start.wall_time_s,
         )
@@ -122,14 +123,26 @@ def _fleet(
         uplink(config),
         downlink(config),
         algorithm.uplink_specs(made.learner.spec),
+        algorithm.downlink_specs(made.learner.spec),
         scenario.engine.timeout_s,
+        _server_memory(folder, config),
     )
     clients, past_s = scenario.data.clients, 0.0 if start is None else start.virtual_time_s
     if isinstance(grid, SimulatedGrid):
         grid.resume_at(past_s)
     if roster is not None:
         roster.begin(clients, _enrolment(folder, config, made), scenario.engine.timeout_s)
-    return GridFleet(grid, clients, wiring, roster, past_s)
+    fleet = GridFleet(grid, clients, wiring, roster, past_s)
+    if start is not None:
+        fleet.restore(start.fleet)
+    return fleet
+
+
+def _server_memory(folder: RunFolder, config: ClientConfig) -> StateStore | None:
+    """Where the server keeps the estimates of an uplink with EF21."""
+    if config.uplink.error_feedback != "ef21":
+        return None
+    return StateStore(folder.path.absolute() / "estimates")
 
 
 def _enrolment(

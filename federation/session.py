@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from federation.arrays import Arrays
+from federation.arrays import Arrays, Parts
 from federation.data.dataset import Dataset
 from federation.evaluation import Evaluation, evaluate
 from federation.fleet import Fleet
@@ -87,10 +87,11 @@ class Journal:
 
 @dataclass(frozen=True)
 class Start:
-    """Where a run begins or goes on: the state after `round`."""
+    """Where a run begins or goes on: the states of algorithm and fleet after `round`."""
 
     round: int
     state: State
+    fleet: Parts
     virtual_time_s: float = 0.0
     wall_time_s: float = 0.0
 
@@ -103,7 +104,21 @@ def start_of(folder: Path, store: Store) -> Start | None:
     number, manifest = committed
     state, scalars = checkpoint.load(folder, number, manifest)
     times = float(scalars["virtual_time_s"]), float(scalars["wall_time_s"])
-    return Start(number, state, *times)
+    return Start(number, *_split(state), *times)
+
+
+_FLEET = "fleet "
+
+
+def joined(state: State, fleet: Parts) -> Parts:
+    """The algorithm's state and the fleet's, as one checkpoint holds them."""
+    return {**state, **{f"{_FLEET}{part}": arrays for part, arrays in fleet.items()}}
+
+
+def _split(whole: Parts) -> tuple[State, Parts]:
+    """The two halves of what `joined` made."""
+    fleet = {p.removeprefix(_FLEET): a for p, a in whole.items() if p.startswith(_FLEET)}
+    return {p: a for p, a in whole.items() if not p.startswith(_FLEET)}, fleet
 
 
 @dataclass
@@ -140,7 +155,8 @@ class Session:
         wall_s = self.wall_before_s + time.monotonic() - self._began
         rows = self.recorder.rows(result, evaluation, tests, self.fleet.now, wall_s)
         last = result.round == self.scenario.rounds
-        self.journal.add(rows, result.state, self.fleet.now, wall_s, last)
+        whole = joined(result.state, self.fleet.state())
+        self.journal.add(rows, whole, self.fleet.now, wall_s, last)
         self.progress.update(rows.round)
 
     def _client_tests(self, result: RoundResult) -> Sequence[Reply]:

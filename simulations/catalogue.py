@@ -107,9 +107,9 @@ def _algorithms() -> Iterable[Entry]:
 
 
 def _codecs() -> Iterable[Entry]:
-    from federation.codecs._catalogue import codecs
+    from federation.codecs._text import stages
 
-    return _registered(codecs())
+    return [Entry("none", "Values as they are; nothing is lost."), *_registered(stages())]
 
 
 def _registered(registry: Registry[Any]) -> Iterator[Entry]:

@@ -108,25 +108,30 @@ def _check_names(scenario: Scenario, where: str) -> None:
     """The names that the schema leaves open: strategies, codecs, devices, backend."""
     from strategies.catalogue import build_algorithm, build_schedule, check_arguments
 
+    strategy = scenario.strategy
     try:
-        build_schedule(scenario.strategy)
-        build_algorithm(scenario.strategy)
-        check_arguments(scenario.strategy)
+        build_schedule(strategy)
+        build_algorithm(strategy)
+        check_arguments(strategy)
         for direction, channel in (("uplink", scenario.uplink), ("downlink", scenario.downlink)):
             _check_codec(direction, channel.codec)
         Population(scenario.fleet, scenario.data.clients, scenario.seed).check()
         _check_backend(scenario.engine.backend)
     except ScenarioError as error:
         raise ScenarioError(f"{where}: {error}") from None
-    except Exception as error:  # noqa: BLE001 - a user's class may fail in any way
-        raise ScenarioError(f"{where}: strategy: {type(error).__name__}: {error}") from None
+    except Exception as error:
+        own = [name for name in (strategy.schedule, strategy.algorithm) if ":" in name]
+        if not own:
+            raise
+        reason = f"{type(error).__name__}: {error}"
+        raise ScenarioError(f"{where}: [strategy] with {' and '.join(own)}: {reason}") from None
 
 
 def _check_codec(direction: str, codec: str) -> None:
-    from federation.codecs._catalogue import build_codec
+    from federation.codecs._text import parse_chain
 
     try:
-        build_codec(codec)
+        parse_chain(codec)
     except ScenarioError as error:
         raise ScenarioError(f"{direction}.codec: {error}") from None
 

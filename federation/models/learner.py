@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -29,8 +29,10 @@ class Learner:
 
     @property
     def spec(self) -> Spec:
-        """Names, shapes and dtypes of what travels."""
-        return spec_of(self.views)
+        """Names, shapes and dtypes of what travels; buffers and frozen weights are exact."""
+        trained = {n for n, value in self.module.named_parameters() if value.requires_grad}
+        fields = spec_of(self.views)
+        return tuple(replace(field, exact=field.name not in trained) for field in fields)
 
     @property
     def parameter_count(self) -> int:

@@ -152,7 +152,7 @@ class ChannelConfig(Section):
     """How updates travel in one direction."""
 
     codec: Text = "none"
-    error_feedback: bool = False
+    error_feedback: bool | Literal["ef", "ef21"] = False
 
 
 class FleetShare(Section):

@@ -78,7 +78,7 @@ class RayExecutor:
     _queue: deque[_Task] = field(default_factory=deque)
     _done: deque[ChunkDone] = field(default_factory=deque)
     _apart: dict[int, _Apart] = field(default_factory=dict)
-    _puts: dict[int, tuple[RecordDict, Any]] = field(default_factory=dict)
+    _puts: dict[int, tuple[object, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Start or join Ray, then the actors. Raises RunError where that cannot be done."""
@@ -176,16 +176,18 @@ class RayExecutor:
                     places[id(call.content)] = len(refs)
                     refs.append(self._put(call.content))
             lines = [(call.client, call.message_type, places[id(call.content)]) for call in calls]
-            expected = chunk.expected if task.single is None else None
+            summed = chunk.expected is not None and task.single is None
+            expected = self._put(chunk.expected) if summed else None
             reference = actor.run.remote(chunk.index, lines, expected, *refs)
             self._running[reference] = (actor, task)
 
-    def _put(self, content: RecordDict) -> Any:
+    def _put(self, shared: object) -> Any:
+        """Into the object store, once for all chunks that share it."""
         import ray
 
-        if id(content) not in self._puts:
-            self._puts[id(content)] = (content, ray.put(content))
-        return self._puts[id(content)][1]
+        if id(shared) not in self._puts:
+            self._puts[id(shared)] = (shared, ray.put(shared))
+        return self._puts[id(shared)][1]
 
     def _retry(self, task: _Task) -> None:
         task.tries += 1

@@ -7,7 +7,7 @@ from clients.build import downlink, uplink
 from clients.engines.eager import EagerEngine
 from clients.holdings import Holdings
 from clients.runtime import ClientRuntime
-from clients.state import StateStore
+from federation.client_state import StateStore
 from federation.data.dataset import Dataset, Split
 from federation.models.learner import build_learner
 from federation.scenario import files

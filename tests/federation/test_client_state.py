@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from clients.state import StateStore
 from federation.arrays import digest
+from federation.client_state import StateStore
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=6)
 PART_NAMES = st.from_regex(r"[a-z_]{1,6}", fullmatch=True)
