@@ -9,15 +9,18 @@ from clients.engines.eager import EagerEngine
 from clients.held import HeldVersions
 from clients.holdings import RowsOf, holdings
 from clients.runtime import ClientRuntime
+from federation.arrays import Spec
 from federation.client_state import StateStore
 from federation.codecs._chain import Chain
 from federation.codecs._text import parse_chain
 from federation.data.dataset import Dataset
 from federation.data.source import load
+from federation.grid_fleet import Wiring
 from federation.models.learner import Learner, build_learner
 from federation.scenario.client import ClientConfig
 from federation.scenario.schema import DataConfig
 from federation.transport import Channel, Feedback
+from strategies.base import Algorithm
 from strategies.catalogue import build_algorithm
 
 
@@ -59,6 +62,25 @@ def workshop(config: ClientConfig, data_dir: str | None, source: str | None = No
     )
     dataset = load(wanted)
     return Workshop(config, dataset, build_learner(config.model, dataset, config.seed))
+
+
+def wiring(
+    config: ClientConfig,
+    algorithm: Algorithm,
+    model: Spec,
+    timeout_s: float,
+    memory: StateStore | None = None,
+) -> Wiring:
+    """How the server writes requests and reads replies of this configuration."""
+    return Wiring(
+        config.digest,
+        uplink(config),
+        downlink(config),
+        algorithm.uplink_specs(model),
+        algorithm.downlink_specs(model),
+        timeout_s,
+        memory,
+    )
 
 
 def uplink(config: ClientConfig) -> Channel:

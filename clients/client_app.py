@@ -4,7 +4,7 @@ A client is told once what the run is about (`query.enrol`); Flower keeps that i
 context. After that a request carries little more than the model. Node configuration:
 
     partition-id=K num-partitions=N   which client this node is
-    data=FILE_OR_FOLDER               optional: the device's own Parquet data; it holds all training rows
+    data=FILE_OR_FOLDER               optional: the own Parquet data; all training rows are its
 """
 
 from __future__ import annotations

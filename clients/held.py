@@ -58,7 +58,8 @@ class HeldVersions:
 
 def _flatten(parts: Parts) -> dict[str, np.ndarray]:
     return {
-        f"{part}/{name}": np.ascontiguousarray(value)
+        # Not `ascontiguousarray`, which makes 0-d arrays 1-d.
+        f"{part}/{name}": np.asarray(value, order="C")
         for part, arrays in parts.items()
         for name, value in arrays.items()
     }

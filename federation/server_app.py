@@ -13,11 +13,11 @@ from collections.abc import Callable
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
-from clients.build import downlink, uplink
+from clients.build import wiring
 from federation.client_state import StateStore
 from federation.enrolment import Enrolment
 from federation.errors import PacelineError, RunError
-from federation.grid_fleet import GridFleet, SimulatedGrid, Wiring
+from federation.grid_fleet import GridFleet, SimulatedGrid
 from federation.progress import Progress
 from federation.recording import Recorder
 from federation.results import checkpoint
@@ -118,12 +118,10 @@ def _fleet(
 ) -> GridFleet:
     scenario, config = run.scenario, client_config(run.scenario)
     algorithm = build_algorithm(scenario.strategy)
-    wiring = Wiring(
-        config.digest,
-        uplink(config),
-        downlink(config),
-        algorithm.uplink_specs(made.learner.spec),
-        algorithm.downlink_specs(made.learner.spec),
+    told = wiring(
+        config,
+        algorithm,
+        made.learner.spec,
         scenario.engine.timeout_s,
         _server_memory(folder, config),
     )
@@ -132,7 +130,7 @@ def _fleet(
         grid.resume_at(past_s)
     if roster is not None:
         roster.begin(clients, _enrolment(folder, config, made), scenario.engine.timeout_s)
-    fleet = GridFleet(grid, clients, wiring, roster, past_s)
+    fleet = GridFleet(grid, clients, told, roster, past_s)
     if start is not None:
         fleet.restore(start.fleet)
     return fleet

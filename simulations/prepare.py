@@ -128,10 +128,11 @@ def _check_names(scenario: Scenario, where: str) -> None:
 
 
 def _check_codec(direction: str, codec: str) -> None:
+    from federation.codecs._chain import Chain
     from federation.codecs._text import parse_chain
 
     try:
-        parse_chain(codec)
+        Chain(parse_chain(codec)).shapes([(100,)])  # stages that do not fit one another
     except ScenarioError as error:
         raise ScenarioError(f"{direction}.codec: {error}") from None
 

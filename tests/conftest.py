@@ -38,10 +38,14 @@ def repo_root() -> Path:
 
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
-    """The folder with the data sets that are not bundled; the test fails where there is none."""
+    """The folder with the data sets that are not bundled.
+
+    Without it the test is skipped on a person's machine, and fails in CI, which must have it.
+    """
     value = os.environ.get("PACELINE_DATA", "")
     if not value:
-        pytest.fail("PACELINE_DATA is not set: point it at the folder with the data sets")
+        tell = pytest.fail if os.environ.get("CI") else pytest.skip
+        tell("PACELINE_DATA is not set: point it at the folder with the data sets")
     folder = Path(value).resolve()
     if not folder.is_dir():
         pytest.fail(f"PACELINE_DATA={value!r} is not a folder: point it at the data sets")

@@ -77,7 +77,7 @@ def decode(head: bytes, data: NDArray[np.uint8], given: Shape) -> NDArray[Any]:
     for place, table in enumerate(tables):
         numbers = np.zeros(len(table.levels), np.int32)
         if table.span > 1:
-            numbers = coder.decode(_categorical(table.level_weights()), len(table.levels))
+            numbers = _numbers(coder, _categorical(table.level_weights()), len(table.levels))
         else:
             numbers[0] = 2  # one step up
         tables[place] = table.with_differences(numbers)
@@ -182,6 +182,15 @@ def _categorical(weights: NDArray[np.float64]) -> Any:
     return stream.model.Categorical(weights, perfect=False)
 
 
+def _numbers(coder: Any, categorical: Any, count: int) -> NDArray[np.int32]:
+    """The next numbers of a stream. Raises ValueError where the stream is of no message."""
+    try:
+        numbers: NDArray[np.int32] = coder.decode(categorical, count)
+    except AssertionError as error:  # what constriction raises
+        raise ValueError(f"not a range-coded stream: {error}") from None
+    return numbers
+
+
 @dataclass(frozen=True, eq=False)
 class _Model:
     """A table as constriction takes it: `joint` symbols of `alphabet` are one of its numbers."""
@@ -238,7 +247,7 @@ class _Model:
         apart = self._apart().astype(out.dtype)
         for start in range(0, len(out), self._batch):
             part = out[start : start + self._batch]
-            numbers = coder.decode(self.categorical, -(-len(part) // self.joint))
+            numbers = _numbers(coder, self.categorical, -(-len(part) // self.joint))
             part[:] = apart.take(numbers, axis=0).reshape(-1)[: len(part)]
 
     def _apart(self) -> NDArray[np.int64]:
@@ -246,4 +255,5 @@ class _Model:
         count = len(self.symbols)
         numbers = np.arange(count**self.joint)
         places = [numbers // count**place % count for place in reversed(range(self.joint))]
-        return self.symbols[np.stack(places, axis=1)]
+        apart: NDArray[np.int64] = self.symbols[np.stack(places, axis=1)]
+        return apart

@@ -158,7 +158,7 @@ class Table:
 
     @property
     def _most_level(self) -> int:
-        return _OCTAVES * 4**self.resolution + 1
+        return _OCTAVES * int(4**self.resolution) + 1
 
     def level_weights(self) -> NDArray[np.float64]:
         """Weights of the levels' differences: they fall geometrically, none below one."""

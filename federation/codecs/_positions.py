@@ -7,7 +7,7 @@ Sender and receiver know `length` and `count`. The rarer of chosen and left-out 
 * length <= 4096 and rare >= 512: the number of the set among all sets, big-endian
   (the combinatorial number system). Exact, but the time grows with the square of the length.
 * otherwise: the gaps between neighbours, which are nearly geometric, range-coded. A gap is
-  high * 2**low + rest. For every 65536 gaps come the high parts, from one table, and then the
+  high * 2**low + rest. For every 16384 gaps come the high parts, from one table, and then the
   rests, all equally likely. The table's last symbol, the escape, adds its own number to the high
   part that follows. Words are big-endian, and zero bytes at the end are left out.
 
@@ -19,50 +19,54 @@ compares.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from federation.codecs._numbering import number_of, numbered
+
 _ENUMERATED_LENGTH = 4096
 _ENUMERATED_RARE = 512
 _PRECISION = 24  # bits of a probability; counts up to 2**24 are exact in float32
-_BATCH = 1 << 16  # gaps handled at once: what is held beside the positions stays small
+_BATCH = 1 << 14  # gaps handled at once: what is held beside the positions stays small
+_MOST_PARTS = 1024  # symbols of the table; few make many escapes, which a stranger can send
 _FIXED = 62  # bits after the point of the table's arithmetic
 
 Index = NDArray[Any]
 
 
-def encode_positions(chosen: NDArray[np.integer[Any]], length: int) -> bytes:
-    """The code of `chosen`: positions in [0, length), ascending, none twice."""
-    rare = chosen
-    if 2 * len(chosen) > length:
+def encode_positions(chosen: Index, length: int) -> bytes:
+    """The code of `chosen`: ascending positions in [0, length), none twice, or a mask."""
+    if chosen.dtype == bool or 2 * len(chosen) > length:
         left_out = np.ones(length, bool)
         left_out[chosen] = False
-        rare = np.flatnonzero(left_out)
+        many = 2 * int(np.count_nonzero(left_out)) < length
+        rare = np.flatnonzero(left_out if many else ~left_out)
+    else:
+        rare = chosen
     if not len(rare):
         return b""
     if _is_enumerated(len(rare), length):
-        return _number_of(rare, length)
+        return number_of(rare, length)
     return _encode_gaps(rare, _Gaps.of(len(rare), length))
 
 
 def decode_positions(data: bytes, count: int, length: int) -> Index:
     """What picks the `count` chosen entries out of `length`, in ascending order.
 
-    An array of positions (int64), or of `length` booleans where more than half are chosen: either
+    An array of positions (int64), or of `length` booleans where these take less memory: either
     serves as `values[index]`. Raises ValueError for bytes that `encode_positions` cannot make.
     """
     if not 0 <= count <= length:
         raise ValueError(f"{count} positions among {length}")
     many = 2 * count > length
     rare = _decode_rare(data, length - count if many else count, length)
-    if not many:
+    if 8 * count <= length:
         return rare
-    chosen = np.ones(length, bool)
-    chosen[rare] = False
+    chosen = np.full(length, many)
+    chosen[rare] = not many
     return chosen
 
 
@@ -78,7 +82,7 @@ def _decode_rare(data: bytes, rare: int, length: int) -> Index:
     if not rare:
         return np.empty(0, np.int64)
     if _is_enumerated(rare, length):
-        return _numbered(data, rare, length)
+        return numbered(data, rare, length)
     gaps = _Gaps.of(rare, length)
     found = _decode_gaps(data, gaps)
     if _encode_gaps(found, gaps) != data:
@@ -88,48 +92,6 @@ def _decode_rare(data: bytes, rare: int, length: int) -> Index:
 
 def _is_enumerated(rare: int, length: int) -> bool:
     return length <= _ENUMERATED_LENGTH and rare >= _ENUMERATED_RARE
-
-
-def _number_of(positions: Index, length: int) -> bytes:
-    """The set's number: the sum of C(p_j, j) over its positions p_1 < p_2 < ..."""
-    wanted = set(positions.tolist())
-    left, number = len(wanted), 0
-    size = _number_bytes(left, length)
-    below = math.comb(length - 1, left)
-    for position in range(length - 1, -1, -1):
-        taken = position in wanted
-        number += below if taken else 0
-        below, left = _one_lower(below, position, left, taken)
-    return number.to_bytes(size, "big")
-
-
-def _numbered(data: bytes, rare: int, length: int) -> Index:
-    """The set of that number."""
-    if len(data) != _number_bytes(rare, length):
-        raise ValueError(f"{len(data)} bytes for {rare} of {length} positions")
-    number = int.from_bytes(data, "big")
-    if number >= math.comb(length, rare):
-        raise ValueError(f"no set of {rare} positions has that number")
-    found = np.empty(rare, np.int64)
-    left, below = rare, math.comb(length - 1, rare)
-    for position in range(length - 1, -1, -1):
-        taken = left > 0 and number >= below
-        if taken:
-            number -= below
-            found[left - 1] = position
-        below, left = _one_lower(below, position, left, taken)
-    return found
-
-
-def _one_lower(below: int, position: int, left: int, taken: bool) -> tuple[int, int]:
-    """From C(position, left) to C(position - 1, left), or to left - 1 once one was taken."""
-    if position == 0 or (taken and left == 1):
-        return 0, left - taken
-    return below * (left if taken else position - left) // position, left - taken
-
-
-def _number_bytes(rare: int, length: int) -> int:
-    return ((math.comb(length, rare) - 1).bit_length() + 7) // 8
 
 
 @dataclass(frozen=True)
@@ -149,7 +111,7 @@ class _Gaps:
         bits a gap, and 0.023 bits if every rest is 0.
         """
         low = min(max((length // (32 * count)).bit_length() - 1, 0), _PRECISION)
-        return cls(count, length, low, 16 * (1 + (length // count >> low)))
+        return cls(count, length, low, min(64 * (1 + (length // count >> low)), _MOST_PARTS))
 
     def models(self) -> tuple[Any, Any]:
         """The models of the high part and of the rest."""

@@ -18,7 +18,7 @@ def compress(data: NDArray[np.uint8], level: int) -> NDArray[np.uint8]:
     import zstandard
 
     coder = zstandard.ZstdCompressor(level=level, write_content_size=True, write_checksum=False)
-    return np.frombuffer(coder.compress(np.ascontiguousarray(data)), np.uint8)
+    return np.frombuffer(coder.compress(np.ascontiguousarray(data).data), np.uint8)
 
 
 def decompress(frame: NDArray[np.uint8], expected_bytes: int) -> NDArray[np.uint8]:
@@ -54,8 +54,8 @@ def aligned_bytes(count: int, alphabet: int) -> int:
 def align(symbols: NDArray[Any], alphabet: int) -> NDArray[np.uint8]:
     """Symbols so that none crosses a byte: what a byte coder can see patterns in.
 
-    Packed where that is so anyway (1, 2, 4, 8 bits, three symbols), a byte each up to 8 bits; above,
-    all low bytes and then all high bytes.
+    Packed where that is so anyway (1, 2, 4, 8 bits, three symbols), a byte each up to 8 bits;
+    above, all low bytes and then all high bytes.
     """
     if alphabet == 3 or 8 % bits_for(alphabet) == 0:
         return pack(symbols, alphabet)

@@ -51,11 +51,10 @@ class RandomK(Stage):
             raise ValueError(f"{len(coded)} values and {len(side)} bytes, expected {count} and 0")
         if not count:
             return np.zeros(0, np.float32)
-        if not np.isfinite(coded).all():
-            raise ValueError("a kept value is NaN or infinite")
+        whole = placed(coded, self._drawn(given, context), given.length)
         with np.errstate(over="ignore"):
-            scaled = np.clip(coded * np.float32(given.length / count), -_MOST, _MOST)
-        return placed(scaled, self._drawn(given, context), given.length)
+            whole *= np.float32(given.length / count)
+        return np.clip(whole, -_MOST, _MOST, out=whole)
 
     def claim(self, given: Shape) -> Claim:
         """Unbiased with n / k - 1, exact where everything is kept."""

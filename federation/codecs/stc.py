@@ -60,7 +60,7 @@ class STC(Stage):
             raise ValueError(f"a mean magnitude of {mean}")
         if count and int(coded.max()) > 1:
             raise ValueError("a sign is neither 0 nor 1")
-        signed = np.array([mean, -mean], np.float32)[coded]
+        signed = np.where(coded, np.float32(-mean), np.float32(mean))
         return scattered(signed, side[_MEAN.size :], given)
 
     def claim(self, given: Shape) -> Claim:

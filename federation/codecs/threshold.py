@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from federation.codecs._largest import Positions, above, largest, magnitude_bits
+from federation.codecs._largest import Chosen, above, largest, magnitude_bits
 from federation.codecs._positions import encode_positions
 from federation.codecs._sparse import kept, scattered
 from federation.codecs._stage import Claim, Context, Encoded, Kind, Shape, Stage, Vector
@@ -82,7 +82,7 @@ class Threshold(Stage):
             return length
         return min(length, 2 * kept(float(self.share), length) + _SPARE)
 
-    def _about_a_share(self, values: Vector, context: Context) -> Positions:
+    def _about_a_share(self, values: Vector, context: Context) -> Chosen:
         if not len(values):
             return np.empty(0, np.int64)
         sample = magnitude_bits(values)
@@ -95,9 +95,8 @@ class Threshold(Stage):
         limit = float(np.partition(sample, place)[place].view(np.float32))
         chosen = above(values, limit if math.isfinite(limit) else 0.0)
         most = self._most(len(values))
-        if not 1 <= len(chosen) <= most:
-            return largest(values, min(max(1, len(chosen)), most))
-        return chosen
+        count = len(values[chosen])
+        return chosen if 1 <= count <= most else largest(values, max(1, min(count, most)))
 
 
 def _is_number(value: object) -> bool:

@@ -7,12 +7,12 @@ the positions (`_positions`). How many there are follows from the shape.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from federation.codecs._largest import largest
+from federation.codecs._largest import largest, picked
 from federation.codecs._positions import encode_positions
 from federation.codecs._sparse import check_amount, kept, scattered, sizes
 from federation.codecs._stage import Claim, Context, Encoded, Kind, Shape, Stage, Vector
@@ -45,12 +45,7 @@ class TopK(Stage):
 
     def encode(self, values: Vector, given: Shape, context: Context) -> Encoded:
         """Raises ValueError for NaN and infinite values."""
-        found: list[NDArray[np.int64]] = []
-        start = 0
-        for size, count in self._parts(given):
-            found.append(largest(values[start : start + size], count) + start)
-            start += size
-        chosen = found[0] if len(found) == 1 else np.concatenate([np.empty(0, np.int64), *found])
+        chosen = self._chosen(values, given)
         return Encoded(values[chosen], encode_positions(chosen, given.length))
 
     def decode(self, coded: Vector, side: bytes, given: Shape, context: Context) -> Vector:
@@ -65,6 +60,16 @@ class TopK(Stage):
         shares = [count / size for size, count in self._parts(given) if size]
         least = min(shares, default=1.0)
         return Claim("exact") if least == 1 else Claim("contractive", least)
+
+    def _chosen(self, values: Vector, given: Shape) -> NDArray[Any]:
+        parts = self._parts(given)
+        if len(parts) == 1:
+            return largest(values, parts[0][1])
+        mask, start = np.zeros(given.length, bool), 0
+        for size, count in parts:
+            mask[start : start + size][largest(values[start : start + size], count)] = True
+            start += size
+        return picked(mask)
 
     def _parts(self, given: Shape) -> list[tuple[int, int]]:
         """Entries and kept entries of what is compared with each other."""

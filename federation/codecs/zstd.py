@@ -12,9 +12,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from federation.codecs._checks import check_whole
 from federation.codecs._stage import Claim, Context, Encoded, Kind, Shape, Stage, Vector
 from federation.codecs._zstandard import compress, decompress
-from federation.errors import ScenarioError
 
 _AS_THEY_ARE, _FRAME = b"\x00", b"\x01"
 _MOST_LEVEL = 19  # beyond, the windows need much memory
@@ -28,10 +28,7 @@ class Zstd(Stage):
     takes: ClassVar[Kind] = "bytes"
 
     def __post_init__(self) -> None:
-        if type(self.level) is not int or not 1 <= self.level <= _MOST_LEVEL:
-            raise ScenarioError(
-                f"codec zstd: level {self.level!r} must be a whole number from 1 to {_MOST_LEVEL}"
-            )
+        check_whole("zstd", "level", self.level, 1, _MOST_LEVEL)
 
     def shape(self, given: Shape) -> Shape:
         """Bytes, at most as many as before."""

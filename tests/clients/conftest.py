@@ -5,6 +5,7 @@ import pytest
 
 from clients.build import downlink, uplink
 from clients.engines.eager import EagerEngine
+from clients.held import HeldVersions
 from clients.holdings import Holdings
 from clients.runtime import ClientRuntime
 from federation.client_state import StateStore
@@ -70,6 +71,7 @@ def runtime(rows, learner, tmp_path):
             engine=EagerEngine(model, config.local, config.rounds, config.seed),
             holdings=Holdings(rows, own, True, config.data.holdout, config.seed),
             store=StateStore(tmp_path / "state"),
+            held=HeldVersions(tmp_path / "held"),
             uplink=uplink(config),
             downlink=downlink(config),
         )

@@ -8,8 +8,10 @@ import pytest
 from flwr.app import ArrayRecord, ConfigRecord, RecordDict
 
 from clients.calls import Call
+from federation.arrays import spec_of
 from federation.errors import ClientError
 from federation.messages import Body, error_of, metrics_of, payloads_of, request_content
+from federation.transport import Place
 from strategies.algorithms.fedavg import FedAvg
 from strategies.base import Contribution, Train
 
@@ -17,8 +19,9 @@ from strategies.base import Contribution, Train
 def content_for(runtime, number=1, kind="train", model=None, config=None):
     model = runtime.learner.arrays() if model is None else model
     body = Body(number, kind, {"model": model})
-    payloads = runtime.downlink.encode(body.parts, number, 0)
-    return request_content(config or runtime.config.digest, body, payloads)
+    specs = {"model": spec_of(model)}
+    sent = runtime.downlink.encode(body.parts, specs, {}, Place(number), {})
+    return request_content(config or runtime.config.digest, body, sent.payloads)
 
 
 def ask(runtime, *clients, **options):
@@ -110,6 +113,8 @@ class Fails(FedAvg):
         weight = "heavy" if self.how == "weight" else trained.examples
         metrics = {"drift": [1.0]} if self.how == "metrics" else {}
         model = {"w": "text"} if self.how == "parts" else trained.arrays
+        if self.how == "diverged":
+            model = {name: value * np.nan for name, value in model.items()}
         return Contribution({"model": model}, weight, metrics=metrics)
 
 
@@ -123,6 +128,7 @@ class Fails(FedAvg):
         ("second training", "KeyError: "),
         ("weight", "ValueError: could not convert string to float: 'heavy'"),
         ("metrics", "TypeError: float() argument must be"),
+        ("diverged", "part 'model' holds NaN or infinite values"),
         ("parts", "AttributeError: 'str' object has no attribute"),
     ],
 )
@@ -175,7 +181,7 @@ def test_a_request_that_makes_no_sense_is_answered_with_one_line(runtime, conten
 
 def test_a_model_that_does_not_fit_is_answered_with_the_reason(runtime):
     (reply,) = ask(runtime(), 1, model={"w": np.zeros(3, "f4")})
-    assert "part 'model': payload of 12 bytes" in error_of(reply)
+    assert "part 'model': the payload ends within" in error_of(reply)
 
 
 @dataclass(frozen=True)
@@ -233,5 +239,11 @@ def test_a_second_training_starts_where_it_is_told_to(runtime):
     options = {"name": "logistic", "batch_size": "full"}
     twice = ask(runtime(TrainsTwice(), steps=1, **options), 1)
     once = ask(runtime(steps=2, **options), 1)
-    one, other = (np.frombuffer(payloads_of(r[0])["model"], "f4") for r in (twice, once))
-    np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+    process = runtime(**options)
+    specs = {"model": process.learner.spec}
+    one, other = (
+        process.uplink.decode(payloads_of(r[0]), specs, {}, Place(1, 1), {}).parts["model"]
+        for r in (twice, once)
+    )
+    for name, value in one.items():
+        np.testing.assert_allclose(value, other[name], rtol=1e-5, atol=1e-6)

@@ -8,12 +8,12 @@ import pytest
 from flwr.app import Message
 from flwr.serverapp import Grid
 
-from clients.build import downlink, uplink
+from clients.build import wiring
 from clients.client_app import app
 from federation.arrays import digest
 from federation.enrolment import Enrolment
 from federation.errors import ClientError, RunError
-from federation.grid_fleet import GridFleet, Wiring
+from federation.grid_fleet import GridFleet
 from federation.messages import Body, Request
 from federation.roster import Roster
 from federation.scenario import files
@@ -23,6 +23,7 @@ from simulations.executors.inline import InlineExecutor
 from simulations.prepare import materials
 from simulations.virtual_grid import VirtualGrid
 from simulations.workers import AppSetup
+from strategies.algorithms.fedavg import FedAvg
 
 CLIENTS = 3
 
@@ -102,9 +103,8 @@ def world(tmp_path, monkeypatch):
     def begin(timeout_s=5.0):
         roster.begin(CLIENTS, enrolment_of, timeout_s)
 
-    specs = {"model": made.learner.spec}
-    wiring = Wiring(config.digest, uplink(config), downlink(config), specs, 5.0)
-    fleet = GridFleet(grid, CLIENTS, wiring, roster)
+    told = wiring(config, FedAvg(), made.learner.spec, 5.0)
+    fleet = GridFleet(grid, CLIENTS, told, roster)
     return World(grid, handler, roster, begin, fleet, made.learner.arrays())
 
 

@@ -21,6 +21,7 @@ from federation.session import Examiner, Journal, Session, start_of
 
 ROUNDS = 5
 HOUR_S = 3600.0
+FLEET = {"held model": {"w": np.arange(3, dtype="f4")}}
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ def open_session(scenario, clock):
 
         return Session(
             scenario,
-            SimpleNamespace(now=7.25),
+            SimpleNamespace(now=7.25, state=lambda: FLEET),
             Recorder("tiny", scenario, lambda _: (None, None, None)),
             examine,
             Examiner(None, None, scenario).due,
@@ -130,6 +131,7 @@ def test_a_run_goes_on_from_the_state_and_the_times_of_its_last_commit(folder, o
     assert (start.round, start.virtual_time_s) == (2, 7.25)
     assert start.wall_time_s == pytest.approx(50 + HOUR_S, abs=60)  # less what the start took
     assert digest(start.state) == digest(state_after(2))
+    assert digest(start.fleet) == digest(FLEET), "what the fleet remembers is in the checkpoint"
 
 
 def test_playing_gives_the_last_state_or_none_where_no_round_was_left(folder, open_session):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from federation.codecs._catalogue import codecs
+from federation.codecs._text import stages
 from federation.errors import ScenarioError
 from federation.models.zoo import zoo
 from simulations.catalogue import kinds, print_catalogue
@@ -14,7 +14,7 @@ KNOWN = {
     "scenarios": set(bundled_scenarios()),
     "schedules": set(schedules().names()),
     "algorithms": set(algorithms().names()),
-    "codecs": set(codecs().names()),
+    "codecs": {"none", *stages().names()},
     "models": set(zoo()),
     "partitions": {"iid", "dirichlet", "pathological", "shards", "extended-dirichlet", "natural"},
     "sources": {"digits", "mnist", "cifar10"},

@@ -127,7 +127,7 @@ def test_a_client_that_kills_every_worker_fails_alone(run, own_algorithm):
 def test_a_cluster_that_is_not_there_is_an_error_with_a_remedy(run):
     ray_executor.shutdown()
 
-    with pytest.raises(RunError, match="127.0.0.1:1'.*ray start --head"):
+    with pytest.raises(RunError, match=r"127\.0\.0\.1:1'.*ray start --head"):
         run("nowhere", ray(2) | {"address": "127.0.0.1:1"})
 
 

@@ -10,12 +10,13 @@ from flwr.app import ArrayRecord, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 from flwr.serverapp.strategy import FedAvg
 
-from federation.arrays import pack, spec_of
-from federation.codecs.none import Dense
+from federation.arrays import spec_of
+from federation.codecs._chain import Chain
 from federation.grid_fleet import SimulatedGrid
 from federation.messages import Body, reply_content, request_content
 from federation.reduce import Expectation
 from federation.transport import Channel
+from federation.transport import Place as At
 from federation.wire import content_bytes
 from simulations.devices import Place, Population, device_profile, network_profile
 from simulations.executors.base import run_chunk
@@ -213,12 +214,16 @@ def test_testing_takes_a_third_of_the_arithmetic_of_training(world):
 
 def test_a_round_that_is_summed_near_the_workers_takes_the_same_time(world):
     grid = world()
-    reply = {"model": pack(MODEL)}
-    grid.executor.handler.reply = lambda client: reply_content(
-        {"weight": 1.0 + client, "steps": 1.0, "processed": float(EXAMPLES)}, reply
-    )
-    size = content_bytes(grid.executor.handler.reply(0))
-    expected = Expectation(1, "train", Channel(Dense(), 1, "uplink"), {"model": spec_of(MODEL)})
+    uplink, specs = Channel(Chain(()), 1, "uplink"), {"model": spec_of(MODEL)}
+
+    def reply(client):
+        payloads = uplink.encode({"model": MODEL}, specs, {}, At(1, client), {}).payloads
+        metrics = {"weight": 1.0 + client, "steps": 1.0, "processed": float(EXAMPLES)}
+        return reply_content(metrics, payloads)
+
+    grid.executor.handler.reply = reply
+    size = content_bytes(reply(0))
+    expected = Expectation(1, "train", uplink, specs)
     total, replies = grid.sum_replies([request(1), request(0)], expected)
     assert [one.client for one in replies] == [1, 0], "in the order of the requests"
     assert [one.timing.compute_s for one in replies] == pytest.approx([0.5, 2.0])

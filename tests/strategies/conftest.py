@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from clients.build import downlink, uplink, workshop
+from clients.build import wiring, workshop
 from federation.errors import ClientError
-from federation.grid_fleet import GridFleet, Wiring
+from federation.grid_fleet import GridFleet
 from federation.scenario import files
 from federation.scenario.client import client_config
 from simulations.devices import Population
@@ -66,9 +66,7 @@ def world(cache, tmp_path):
             object.__setattr__(runtime, "algorithm", algorithm)
             population = Population(scenario.fleet, clients, SEED)
             grid = VirtualGrid(InlineExecutor(runtime), population, 1e6)
-            specs = algorithm.uplink_specs(made.learner.spec)
-            wiring = Wiring(config.digest, uplink(config), downlink(config), specs, 60.0)
-            return GridFleet(grid, clients, wiring)
+            return GridFleet(grid, clients, wiring(config, algorithm, made.learner.spec, 60.0))
 
         return World(made, connect)
 

@@ -53,7 +53,10 @@ class Scaffold(Algorithm):
     def downlink_specs(self, model):
         return {"model": model, "control": model}
 
-    uplink_specs = downlink_specs
+    def uplink_specs(self, model):
+        # Not "control": what comes back under the name of what was sent is taken for its new
+        # value, and a lossy codec then encodes the difference of the two.
+        return {"model": model, "change": model}
 
     def local(self, context):
         start, common = context.received["model"], context.received["control"]
@@ -63,12 +66,12 @@ class Scaffold(Algorithm):
         walked = trained.steps * self.local_lr
         new = {n: (start[n] - trained.arrays[n]) / walked - correction[n] for n in start}
         change = {name: new[name] - own[name] for name in new}
-        parts = {"model": trained.arrays, "control": cast_like(change, start)}
+        parts = {"model": trained.arrays, "change": cast_like(change, start)}
         return Contribution(parts, weight=1.0, kept={"control": cast_like(new, start)})
 
     def merge(self, state, total):
         share = total.count / self.clients
-        change = total.mean("control")
+        change = total.mean("change")
         control = {name: value + share * change[name] for name, value in state["control"].items()}
         return {
             "model": cast_like(total.mean("model"), state["model"]),

@@ -125,6 +125,17 @@ def test_control_variates_travel_beside_the_model(run):
     assert control.raw_downlink_bytes == 2 * plain.raw_downlink_bytes
 
 
+def test_codecs_serve_an_algorithm_that_knows_nothing_of_them(run):
+    lossy = ['uplink.codec="topk(0.1)"', "uplink.error_feedback=true", 'downlink.codec="topk(0.2)"']
+    plain, packed = run("plain", *scaffold()), run("packed", *scaffold(), settings=lossy)
+    assert [row.clients_counted for row in packed.rounds()] == [0, CLIENTS, CLIENTS, CLIENTS]
+    for one, other in zip(plain.rounds()[1:], packed.rounds()[1:], strict=True):
+        assert other.uplink_bytes < 0.5 * one.uplink_bytes
+        assert other.raw_uplink_bytes == one.raw_uplink_bytes
+    assert packed.rounds()[3].downlink_bytes < plain.rounds()[3].downlink_bytes
+    assert packed.rounds()[3].loss < packed.rounds()[0].loss
+
+
 def test_a_run_whose_clients_keep_state_goes_on_after_a_crash_to_the_same_bits(run, plan, tmp_path):
     mended = tmp_path / "mended"
     lines = (*scaffold(f'mended = "{mended}"'), 'schedule = "own_algorithms:BreaksInRound3"')

@@ -1,130 +1,200 @@
-"""What every codec promises, run over all that are registered."""
+"""What every codec owes: a new file in the package is under this contract at once."""
 
-from pathlib import Path
+import ast
+import pkgutil
+import zlib
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
-from federation import codecs as package
-from federation.arrays import digest, spec_of
-from federation.codecs._catalogue import build_codec, codecs
-from federation.seeds import generator
+import federation.codecs
+from federation.codecs._chain import HEADER_BYTES, Chain, Label
+from federation.codecs._stage import Context, Shape, Stage
+from federation.codecs._text import parse_chain, stages
+from federation.errors import ScenarioError
 
-# How to write a codec that cannot be built from its name alone, and the settings worth testing.
-WRITTEN = {}
-TEXTS = [text for name in codecs().names() for text in WRITTEN.get(name, [name])]
-every_codec = pytest.mark.parametrize("codec", [build_codec(text) for text in TEXTS], ids=TEXTS)
-
-DTYPES = ["<f4", "<f8", "<f2", "<i8", "|u1"]
-SHAPES = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=5)
-
-
-def finite(dtype):
-    return hnp.arrays(dtype, SHAPES, elements={"allow_nan": False, "allow_infinity": False})
-
-
-def integers(dtype):
-    return hnp.arrays(dtype, SHAPES)
-
-
-ARRAYS = st.dictionaries(
-    st.text(max_size=4),
-    st.sampled_from(DTYPES).flatmap(lambda d: (integers if d[1] in "iu" else finite)(d)),
-    max_size=3,
-)
-MODEL = {
-    "0.weight": np.linspace(-1, 1, 60, dtype="f4").reshape(5, 12),
-    "0.bias": np.zeros(5, "f4"),
-    "1.num_batches_tracked": np.array(3),
+# How a codec is written in a scenario where its name alone will not do.
+WRITTEN = {
+    "dgc": ["dgc(0.05)"],
+    "ecsq": ["ecsq(step=0.5) | range"],
+    "int": ["int8", "int4(per='block', block=16)"],
+    "eden": ["eden(2)"],
+    "mask": ["topk(0.1) | mask"],
+    "powersgd": ["powersgd(2)"],
+    "pack": ["int4 | pack"],
+    "qsgd": ["qsgd(4)"],
+    "randomk": ["randomk(0.1)"],
+    "range": ["int4 | range"],
+    "smallest": ["int8 | smallest"],
+    "static": ["static(64, 8)"],
+    "stc": ["stc(0.1)"],
+    "threshold": ["threshold(0.5)"],
+    "topk": ["topk(0.1)", "topk(3)", "topk(0.1) | int8 | range"],
+    "zstd": ["int8 | pack | zstd"],
 }
+TENSORS = ((5, 7), (7,), (3, 2, 2), (1,))
+LENGTH = 35 + 7 + 12 + 1
+LABEL = Label(3, 17)
+CONTEXT = Context(1, "uplink model", 3, 4)
+CHAINS = [text for name in stages().names() for text in WRITTEN.get(name, [name])]
 
 
-def rng():
-    return generator(1, "codec contract")
+@pytest.fixture(params=CHAINS)
+def chain(request):
+    return Chain(parse_chain(request.param))
 
 
-def shapes(arrays):
-    return [(name, value.shape, value.dtype) for name, value in arrays.items()]
+def vectors():
+    rng = np.random.default_rng(0)
+    normal = rng.standard_normal(LENGTH).astype("f4")
+    return {
+        "normal": normal,
+        "heavy tails": (normal**5).astype("f4"),
+        "zeros": np.zeros(LENGTH, "f4"),
+        "minus zeros": -np.zeros(LENGTH, "f4"),
+        "all equal": np.full(LENGTH, -2.5, "f4"),
+        "one large": np.eye(1, LENGTH, 8, dtype="f4")[0] * 1e30,
+        "denormal": (normal * 1e-42).astype("f4"),
+    }
 
 
-def test_every_file_of_the_package_is_a_codec_and_is_tested_here():
-    files = {path.stem for path in Path(package.__path__[0]).glob("[!_]*.py")}
-    assert {name.replace("-", "_") for name in codecs().names()} == files
-    assert set(WRITTEN) <= set(codecs().names()), "a codec that is gone"
-    assert TEXTS
+def round_trip(chain, values, tensors=TENSORS):
+    payload = chain.encode(values, b"exact", tensors, LABEL, CONTEXT).payload
+    return chain.decode(payload, 5, tensors, LABEL, CONTEXT), payload
 
 
-@every_codec
-@settings(max_examples=60)
-@given(arrays=ARRAYS)
-def test_what_is_decoded_has_the_names_shapes_and_dtypes_that_were_asked_for(codec, arrays):
-    data = codec.encode(arrays, rng())
-    assert isinstance(data, bytes)
-    back = codec.decode(data, spec_of(arrays))
-    assert shapes(back) == shapes(arrays)
-    assert all(np.isfinite(value).all() for value in back.values())
-    if codec.lossless:
-        assert digest({"model": back}) == digest({"model": arrays})
+@pytest.mark.parametrize("kind", vectors())
+def test_what_arrives_has_the_length_of_what_was_sent_and_is_finite(chain, kind):
+    values = vectors()[kind]
+    (decoded, exact), _ = round_trip(chain, values)
+    assert decoded.shape == (LENGTH,)
+    assert np.isfinite(decoded).all()
+    assert exact == b"exact"
 
 
-@every_codec
-def test_zeros_stay_zeros(codec):
-    zeros = {"w": np.zeros((4, 5), "f4"), "none": np.zeros((0, 3), "f4"), "n": np.zeros((), "f4")}
-    back = codec.decode(codec.encode(zeros, rng()), spec_of(zeros))
-    assert digest({"model": back}) == digest({"model": zeros})
+@pytest.mark.parametrize("length", [0, 1, 2])
+def test_tiny_updates_survive(chain, length):
+    values = np.arange(1, length + 1, dtype="f4")
+    (decoded, _), _ = round_trip(chain, values, ((length,),))
+    assert len(decoded) == length
 
 
-@every_codec
-@pytest.mark.parametrize("arrays", [{}, {"w": np.zeros((0, 3), "f4")}], ids=["none", "empty"])
-def test_nothing_at_all_can_be_sent(codec, arrays):
-    assert shapes(codec.decode(codec.encode(arrays, rng()), spec_of(arrays))) == shapes(arrays)
+def test_the_input_is_left_alone(chain):
+    values = vectors()["normal"]
+    before = values.copy()
+    round_trip(chain, values)
+    np.testing.assert_array_equal(values, before)
 
 
-@every_codec
-def test_the_same_draws_give_the_same_bytes(codec):
-    assert codec.encode(MODEL, rng()) == codec.encode(MODEL, rng())
+def test_the_same_place_draws_the_same_bytes(chain):
+    values = vectors()["normal"]
+    assert round_trip(chain, values)[1] == round_trip(chain, values)[1]
 
 
-@every_codec
-def test_what_is_given_is_not_changed(codec):
-    before = digest({"model": MODEL})
-    codec.encode(MODEL, rng())
-    assert digest({"model": MODEL}) == before
+def test_decoding_is_a_function_of_the_payload(chain):
+    values = vectors()["normal"]
+    (first, _), payload = round_trip(chain, values)
+    second, _ = chain.decode(payload, 5, TENSORS, LABEL, CONTEXT)
+    np.testing.assert_array_equal(first, second)
 
 
-@every_codec
-@settings(max_examples=150)
-@given(data=st.data())
-def test_a_damaged_payload_is_a_value_error_and_nothing_else(codec, data):
-    payload = codec.encode(MODEL, rng())
-    start, stop = sorted(data.draw(st.integers(0, len(payload))) for _ in range(2))
-    damaged = payload[:start] + data.draw(st.binary(max_size=20)) + payload[stop:]
-    try:
-        back = codec.decode(damaged, spec_of(MODEL))
-    except ValueError:
-        return
-    assert shapes(back) == shapes(MODEL)
+def test_every_truncation_is_refused(chain):
+    _, payload = round_trip(chain, vectors()["normal"])
+    for length in range(len(payload)):
+        with pytest.raises(ValueError):  # noqa: PT011 - each stage has its own words
+            chain.decode(payload[:length], 5, TENSORS, LABEL, CONTEXT)
 
 
-@every_codec
-@pytest.mark.parametrize("change", [b"", None], ids=["nothing", "a byte less"])
-def test_a_payload_that_is_cut_off_is_refused(codec, change):
-    payload = codec.encode(MODEL, rng())
-    with pytest.raises(ValueError, match=r"."):
-        codec.decode(payload[:-1] if change is None else change, spec_of(MODEL))
+def test_mutated_payloads_raise_nothing_but_value_errors(chain):
+    """1,000 mutants with a right checksum; `make fuzz` tries 50,000."""
+    rng = np.random.default_rng(zlib.crc32(repr(chain).encode()))
+    _, payload = round_trip(chain, vectors()["normal"])
+    for _ in range(1000):
+        mutant = bytearray(payload)
+        for _ in range(int(rng.integers(1, 5))):
+            place = int(rng.integers(HEADER_BYTES, len(mutant)))
+            mutant[place] = int(rng.integers(256))
+        if rng.random() < 0.3:
+            mutant = mutant[: int(rng.integers(HEADER_BYTES, len(mutant) + 1))]
+        if rng.random() < 0.1:
+            mutant += rng.bytes(int(rng.integers(1, 40)))
+        mutant[HEADER_BYTES - 4 : HEADER_BYTES] = zlib.crc32(mutant[HEADER_BYTES:]).to_bytes(
+            4, "little"
+        )
+        try:
+            decoded, _ = chain.decode(bytes(mutant), 5, TENSORS, LABEL, CONTEXT)
+        except ValueError:
+            continue
+        assert decoded.shape == (LENGTH,)
 
 
-@every_codec
-def test_a_payload_for_a_larger_model_is_refused(codec):
-    larger = {**MODEL, "0.weight": np.zeros((50, 12), "f4")}
-    with pytest.raises(ValueError, match=r"."):
-        codec.decode(codec.encode(MODEL, rng()), spec_of(larger))
+@pytest.mark.parametrize(
+    ("label", "words"),
+    [(Label(4, 17), "round 3, not 4"), (Label(3, 18), "difference from another model")],
+)
+def test_a_payload_of_another_place_is_refused(chain, label, words):
+    _, payload = round_trip(chain, vectors()["normal"])
+    with pytest.raises(ValueError, match=words):
+        chain.decode(payload, 5, TENSORS, label, CONTEXT)
 
 
-@every_codec
-def test_its_repr_builds_it_anew(codec):
-    names = {kind.__name__: kind for kind in map(codecs().get, codecs().names())}
-    assert eval(repr(codec), names) == codec  # noqa: S307 - our own text
+def test_nan_and_infinity_are_not_encoded(chain):
+    for bad in (np.nan, np.inf):
+        values = vectors()["normal"]
+        values[7] = bad
+        with pytest.raises(ValueError, match="NaN"):
+            chain.encode(values, b"", TENSORS, LABEL, CONTEXT)
+
+
+def test_the_repr_of_a_stage_rebuilds_it(chain):
+    names = {kind.__name__: kind for kind in map(stages().get, stages().names())}
+    for stage in chain.stages:
+        call = ast.parse(repr(stage), mode="eval").body
+        words = {word.arg: ast.literal_eval(word.value) for word in call.keywords}
+        assert names[call.func.id](**words) == stage
+
+
+def test_every_stage_makes_a_claim(chain):
+    shape = Shape("values", LENGTH, tensors=TENSORS)
+    for stage in chain.stages:
+        assert stage.claim(shape).kind in ("exact", "unbiased", "contractive", "bounded", "none")
+        shape = stage.shape(shape)
+
+
+def test_every_file_of_the_package_is_a_codec_under_this_contract():
+    files = {
+        module.name.replace("_", "-")
+        for module in pkgutil.iter_modules(federation.codecs.__path__)
+        if not module.name.startswith("_")
+    }
+    assert set(stages().names()) == files
+    tested = {type(stage) for text in CHAINS for stage in parse_chain(text)}
+    assert tested == {stages().get(name) for name in files}
+    assert all(issubclass(kind, Stage) for kind in tested)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("topkk(0.1)", "did you mean 'topk'"),
+        ("topk", "needs its arguments"),
+        ("topk(0.1, 2, 3, 4)", "does not take 4 arguments"),
+        ("topk(0.1, sccope='all')", "does not take argument 'sccope'"),
+        ("topk(0.1", "is not of the form"),
+        ("topk(open('x'))", "must be numbers or quoted words"),
+        ("none | topk(0.1)", "stands alone"),
+        ("", "is not of the form"),
+        ("topk(0.1) || stc(0.1)", "is not of the form"),
+        ("topk(7.5)", "7.5"),
+    ],
+)
+def test_a_chain_that_cannot_be_is_an_error_of_one_line(text, words):
+    with pytest.raises(ScenarioError) as caught:
+        parse_chain(text)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_stages_that_do_not_fit_together_are_refused():
+    with pytest.raises(ScenarioError, match="takes values, but gets symbols"):
+        Chain(parse_chain("stc(0.1) | topk(0.1)")).shapes(TENSORS)

@@ -1,0 +1,21 @@
+"""Measures the case that is given as JSON and prints the result as JSON, the last line of all."""
+
+from __future__ import annotations
+
+import sys
+
+from benchmarks.speed_cases import Case
+
+
+def main(line: str) -> None:
+    """Only what the case needs is imported."""
+    case = Case.from_json(line)
+    if case.runner == "flower":
+        from benchmarks.speed_flower import measure
+    else:
+        from benchmarks.speed_paceline import measure
+    print(measure(case).to_json())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,72 @@
+"""The tables of `docs/performance.md`; the text around them is written by hand."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+
+from benchmarks.speed_cases import Case, Measured
+from federation.errors import BadInput
+from federation.results.environment import describe
+
+BEGIN = "<!-- measured: begin -->"
+END = "<!-- measured: end -->"
+
+_HEAD = (
+    *("what", "registered", "median", "turns", "mean", "at most", "holds?"),
+    "peak memory",
+)
+
+
+def tables(found: Mapping[Case, Sequence[Measured]]) -> str:
+    """What was measured, on what, and whether the targets hold."""
+    turns = max(len(each) for each in found.values())
+    lines = [_line(case, each) for case, each in found.items()]
+    rows = [_HEAD, ["---"] * len(_HEAD), *lines]
+    table = "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    return f"{_machine(turns)}\n\n{table}"
+
+
+def _line(case: Case, each: Sequence[Measured]) -> list[str]:
+    medians = sorted(one.median_ms for one in each)
+    ours = median(medians)
+    target = case.target_ms
+    return [
+        case.title,
+        f"{case.population:,}",
+        f"**{_ms(ours)}**",
+        f"{_ms(medians[0])} to {_ms(medians[-1])}",
+        _ms(median(one.mean_ms for one in each)),
+        "-" if target is None else f"{target:g}",
+        "-" if target is None else "yes" if ours <= target else "**no**",
+        f"{max(one.peak_mb for one in each):,.0f} MB",
+    ]
+
+
+def _ms(value: float) -> str:
+    return f"{value:.2f}" if value < 10 else f"{value:.0f}"
+
+
+def _machine(turns: int) -> str:
+    facts = describe()
+    packages = facts["packages"]
+    versions = ", ".join(f"{name} {packages[name]}" for name in ("flwr", "ray", "torch", "numpy"))
+    load = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
+    return (
+        f"{datetime.now(UTC):%Y-%m-%d}, {facts['cpu']}, {facts['usable_cores']} cores, "
+        f"Python {facts['python']}, {versions}; {turns} turns; load average at the end {load} "
+        "(the measurement itself makes up to 2)."
+    )
+
+
+def update(page: Path, text: str) -> None:
+    """Put the tables between the two marks of the page. Raises BadInput where they are missing."""
+    whole = page.read_text(encoding="utf-8")
+    before, begin, rest = whole.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise BadInput(f"{page}: has no lines {BEGIN!r} and {END!r} to write between")
+    page.write_text(f"{before}{BEGIN}\n{text}{END}{after}", encoding="utf-8")
