@@ -28,8 +28,8 @@ RESULTS = """\
 In percent; differences and tolerances in percentage points. "Paper" is the mean and the deviation
 over the authors' three seeds. Theirs are other random numbers than ours, so a difference of the
 size of their deviation is expected. The lowest and the median of our evaluations tell a lasting
-difference from a dip. Seconds are the wall time of a run, all seeds together, on a machine that
-was not idle.
+difference from a dip. Seconds are the wall time of a run, all seeds together, whatever else the
+machine did meanwhile.
 """
 
 OTHERS = """\
@@ -106,7 +106,6 @@ def results(verdicts: Sequence[Verdict]) -> str:
 
 def _result(row: Row) -> list[str]:
     target = row.target
-    seeds = ", ".join(str(run.seed) for run in row.runs)
     spread = row.spread()
     return [
         row.setting.title,
@@ -118,7 +117,7 @@ def _result(row: Row) -> list[str]:
         _HOLDS[row.holds],
         "-" if spread is None else f"{spread[0]:.2f}, {spread[1]:.2f}",
         f"{sum(run.seconds for run in row.runs):.0f}" if row.runs else "-",
-        seeds or "-",
+        _seeds(row) or "-",
         "; ".join(dict.fromkeys(run.partition for run in row.runs)) or "-",
     ]
 
@@ -129,11 +128,12 @@ def leads(verdicts: Sequence[Verdict]) -> str:
     for verdict in verdicts:
         if verdict.right_winner is None:
             continue
-        theirs = {name: target.accuracy for name, target in verdict.setting.targets.items()}
+        targets, winner = verdict.setting.targets, verdict.setting.winner
+        theirs = targets["parallel"].accuracy - targets["serial"].accuracy
         lines.append(
-            f"{verdict.setting.title}: parallel less serial is {verdict.lead:+.2f} points, in the "
-            f"paper {theirs['parallel'] - theirs['serial']:+.2f}; {verdict.setting.winner} has to "
-            f"be ahead: {_HOLDS[verdict.right_winner]}.\n"
+            f"{verdict.setting.title}, seed {_seeds(verdict.rows['serial'])}: parallel less serial "
+            f"is {verdict.lead:+.2f} points, in the paper {theirs:+.2f}; {winner} has to be ahead: "
+            f"{_HOLDS[verdict.right_winner]}.\n"
         )
     return "\n".join(lines)
 
@@ -157,8 +157,13 @@ def trajectories(verdicts: Sequence[Verdict]) -> str:
     return _table(("setting", "schedule", "", *(str(point) for point in WINDOWS)), lines)
 
 
+def _seeds(row: Row) -> str:
+    return ", ".join(str(run.seed) for run in row.runs)
+
+
 def _number(value: float | None, form: str) -> str:
-    return "-" if value is None else format(value, form)
+    text = "-" if value is None else format(value, form)
+    return text.replace("-", "+") if text in ("-0.0", "-0.00") else text
 
 
 def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

@@ -63,6 +63,11 @@ class Measured:
         return median(self.round_ms)
 
     @property
+    def fastest_ms(self) -> float:
+        """Of the rounds: the one that was disturbed least."""
+        return min(self.round_ms)
+
+    @property
     def mean_ms(self) -> float:
         """Of the rounds: those that ended with a commit to the disk count in full."""
         return fmean(self.round_ms)

@@ -16,8 +16,8 @@ BEGIN = "<!-- measured: begin -->"
 END = "<!-- measured: end -->"
 
 _HEAD = (
-    *("what", "registered", "median", "turns", "mean", "at most", "holds?"),
-    "peak memory",
+    *("what", "registered", "median", "medians of the turns", "fastest round", "mean"),
+    *("at most", "holds?", "peak memory"),
 )
 
 
@@ -39,6 +39,7 @@ def _line(case: Case, each: Sequence[Measured]) -> list[str]:
         f"{case.population:,}",
         f"**{_ms(ours)}**",
         f"{_ms(medians[0])} to {_ms(medians[-1])}",
+        _ms(min(one.fastest_ms for one in each)),
         _ms(median(one.mean_ms for one in each)),
         "-" if target is None else f"{target:g}",
         "-" if target is None else "yes" if ours <= target else "**no**",

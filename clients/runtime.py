@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from flwr.app import RecordDict
 
@@ -16,6 +17,7 @@ from clients.calls import Call
 from clients.engines.base import Engine, Job
 from clients.held import HeldVersions
 from clients.holdings import Holdings
+from clients.optimizers import rate
 from federation.arrays import Parts
 from federation.client_state import StateStore
 from federation.codecs._chain import Chain
@@ -85,7 +87,7 @@ class ClientRuntime:
 
     def _read(self, content: RecordDict) -> _Request:
         record = content.config_records["request"]
-        if record["config"] != self.config.digest:
+        if record["config"] != self._digest:
             raise ClientError(f"request is for configuration {record['config']!r}, not this run's")
         round_number, kind = int(str(record["round"])), str(record["kind"])
         payloads = payloads_of(content)
@@ -129,8 +131,18 @@ class ClientRuntime:
     def _begin(self, client: int, request: _Request) -> _Work:
         stored = self.store.load(client, request.round) if self._remembers else {}
         kept, memory = _split(stored)
-        context = LocalContext(request.parts, kept, client, request.round, self.config.seed)
+        config = self.config
+        lr = rate(config.local, request.round, config.rounds)
+        context = LocalContext(request.parts, kept, client, request.round, config.seed, lr)
         return _Work(client, request, self.algorithm.local(context), memory, [])
+
+    @cached_property
+    def _digest(self) -> str:
+        return self.config.digest
+
+    @cached_property
+    def _uplink_specs(self) -> PartSpecs:
+        return self.algorithm.uplink_specs(self.learner.spec)
 
     @property
     def _remembers(self) -> bool:
@@ -182,7 +194,7 @@ class ClientRuntime:
 
     def _content(self, work: _Work, contribution: Contribution) -> tuple[RecordDict, Parts]:
         """The reply, and what algorithm and channel keep for the next one."""
-        specs = self.algorithm.uplink_specs(self.learner.spec)
+        specs = self._uplink_specs
         place = Place(work.request.round, work.client)
         held = work.request.parts
         sent = self.uplink.encode(contribution.parts, specs, held, place, work.memory)

@@ -52,15 +52,18 @@ def raw_bytes(arrays: Arrays) -> int:
     return sum(value.nbytes for value in arrays.values())
 
 
+def buffer_of(value: Array) -> memoryview:
+    """The bytes of a value, little-endian; a view where it lies so in memory already."""
+    dense = np.ascontiguousarray(value, dtype=value.dtype.newbyteorder("<"))
+    return dense.reshape(-1).view(np.uint8).data
+
+
 def pack(arrays: Arrays) -> bytes:
     """All values end to end, little-endian, in the order of `spec_of(arrays)`."""
-    return b"".join(
-        np.ascontiguousarray(value, dtype=value.dtype.newbyteorder("<")).tobytes()
-        for value in arrays.values()
-    )
+    return b"".join(buffer_of(value) for value in arrays.values())
 
 
-def unpack(data: bytes, spec: Spec) -> dict[str, Array]:
+def unpack(data: bytes | memoryview, spec: Spec) -> dict[str, Array]:
     """Read-only views into `data`, which must be exactly as long as `spec` says.
 
     Raises ValueError where it is not.

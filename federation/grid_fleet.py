@@ -144,8 +144,10 @@ class GridFleet:
             for reply in replies:
                 self._note(reply.client, reply)
             pairs = zip(replies, sent, strict=True)
-            return Gathered(total, [_with_request(reply, one) for reply, one in pairs])
-        total, replies = reduce_all(self.collect(requests))
+            replies = [_with_request(reply, one) for reply, one in pairs]
+        else:
+            total, replies = reduce_all(self.collect(requests))
+        total.population = self.population
         return Gathered(total, replies)
 
     def collect(self, requests: Sequence[Request]) -> list[Reply]:
@@ -158,7 +160,7 @@ class GridFleet:
 
     def _write(self, requests: Sequence[Request]) -> list[_Sent]:
         """Messages for the requests; one to a client without a node is addressed to node 0."""
-        contents: dict[tuple[int, int], tuple[RecordDict, int]] = {}
+        contents: dict[tuple[int, int], tuple[RecordDict, int, int]] = {}
         sent: list[_Sent] = []
         now = self.now
         for request in requests:
@@ -166,8 +168,8 @@ class GridFleet:
             key = (id(body), WHOLE if letter is None else letter.base)
             if key not in contents:
                 content = self._content(body, letter)
-                contents[key] = (content, content_bytes(content))
-            content, size = contents[key]
+                contents[key] = (content, body.raw_bytes, content_bytes(content))
+            content, raw_bytes, size = contents[key]
             node = self._node_of(request.client)
             message = Message(
                 content,
@@ -176,7 +178,7 @@ class GridFleet:
                 ttl=self.wiring.timeout_s + _TTL_MARGIN_S,
                 group_id=str(body.round),
             )
-            sent.append(_Sent(request, message, body.raw_bytes, size, now))
+            sent.append(_Sent(request, message, raw_bytes, size, now))
         return sent
 
     def _letter(self, request: Request) -> Letter | None:

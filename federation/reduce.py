@@ -37,11 +37,15 @@ Sums = dict[str, dict[str, NDArray[np.float64]]]
 
 @dataclass
 class Total:
-    """Sum of weight x value over the counted replies, per part and array, in float64."""
+    """Sum of weight x value over the counted replies, per part and array, in float64.
+
+    `population` is the number of registered clients, filled in by the fleet.
+    """
 
     parts: Sums = field(default_factory=dict)
     weight: float = 0.0
     count: int = 0
+    population: int = 0
     sums: dict[str, float] = field(default_factory=dict)
 
     def add(self, parts: Parts, weight: float, metrics: dict[str, float]) -> None:

@@ -11,15 +11,15 @@ difference of the difference from it. What a side must remember is handed in and
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
+import xxhash
 from numpy.typing import NDArray
 
-from federation.arrays import Arrays, Parts, Spec, is_finite, pack
+from federation.arrays import Arrays, Parts, Spec, buffer_of, is_finite
 from federation.codecs._chain import Chain, Label
 from federation.codecs._stage import Context
 from federation.codecs._vector import Layout
@@ -58,7 +58,12 @@ class Received:
 
 def base_label(arrays: Arrays | None) -> int:
     """32 bits that name what a difference is taken from; 0 for nothing."""
-    return 0 if arrays is None else zlib.crc32(pack(arrays)) or 1
+    if arrays is None:
+        return 0
+    name = xxhash.xxh3_64()
+    for value in arrays.values():
+        name.update(buffer_of(value))
+    return name.intdigest() & 0xFFFFFFFF or 1
 
 
 @dataclass(frozen=True)
@@ -198,7 +203,7 @@ class _Part:
             raise RejectedUpdate(f"part {self.name!r} holds NaN or infinite values")
         return arrays, kept
 
-    def _values(self, payload: bytes, label: Label) -> tuple[NDArray[np.float32], bytes]:
+    def _values(self, payload: bytes, label: Label) -> tuple[NDArray[np.float32], memoryview]:
         layout, chain = self.layout, self.channel.chain
         return chain.decode(payload, layout.exact_bytes, layout.tensors, label, self.context)
 

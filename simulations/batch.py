@@ -25,9 +25,11 @@ def execute(runs: Sequence[PlannedRun], tell: Tell) -> list[str]:
     failed: list[str] = []
     with _alone(runs):
         for number, run in enumerate(runs, start=1):
-            if len(runs) > 1:
-                tell(f"[{number}/{len(runs)}] {run.label}")
-            reason = _attempt(run)
+            finished = _is_finished(run)
+            if len(runs) > 1 or finished:
+                ending = ": finished already" if finished else ""
+                tell(f"[{number}/{len(runs)}] {run.label}{ending}")
+            reason = None if finished else _attempt(run)
             if reason is not None:
                 failed.append(run.label)
                 tell(f"{run.label}: failed: {reason}")
@@ -57,6 +59,13 @@ def _alone(runs: Sequence[PlannedRun]) -> Iterator[None]:
                 with RunFolder(run.folder).lock():
                     pass
         yield
+
+
+def _is_finished(run: PlannedRun) -> bool:
+    try:
+        return RunFolder(run.folder).is_finished()
+    except FolderError:  # executing it says what is wrong
+        return False
 
 
 def _attempt(run: PlannedRun) -> str | None:

@@ -68,8 +68,10 @@ def check_place(run: PlannedRun, resume: bool) -> None:
         if path.exists() and not path.is_dir():
             raise FolderError(f"{path} is a file, not a folder; choose another --out")
     if run.name and (base / "scenario.toml").exists():
+        remedy = "repeat the settings that it was started with, or " if resume else ""
         raise FolderError(
-            f"{base} is the folder of one run and this scenario makes several; choose another --out"
+            f"{base} is the folder of one run, and this scenario makes several: "
+            f"{remedy}choose another --out"
         )
     if (folder / "scenario.toml").exists():
         if not resume:

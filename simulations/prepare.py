@@ -99,6 +99,8 @@ def _find(reference: str) -> Path:
     if reference in bundled:
         return bundled[reference]
     path = Path(reference)
+    if (path / "scenario.toml").is_file():  # a run's folder
+        return path / "scenario.toml"
     if path.exists() or path.suffix == ".toml" or "/" in reference:
         return path
     raise ScenarioError(f"{unknown_choice('scenario', reference, bundled)}, or a .toml file")

@@ -55,13 +55,17 @@ class Trained:
 
 @dataclass(frozen=True)
 class LocalContext:
-    """What a client half may know: what came, what the client kept, and where it stands."""
+    """What a client half may know: what came, what the client kept, and where it stands.
+
+    `lr` is the learning rate of this round, after `local.lr_schedule`.
+    """
 
     received: Parts
     kept: Parts
     client: int
     round: int
     seed: int
+    lr: float
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,11 @@ LocalHalf = Generator[Train, Trained, Contribution]
 
 
 class Algorithm(ABC):
-    """What is computed. Subclasses are frozen dataclasses; their fields are `strategy.args`."""
+    """What is computed. Subclasses are frozen dataclasses; their fields are `strategy.args`.
+
+    Part names carry meaning on the wire: an uplink part named like a part of `broadcast` is its new
+    value, and a lossy codec sends the difference of the two. A change needs a name of its own.
+    """
 
     keeps_state: ClassVar[bool] = False
 
@@ -107,7 +115,10 @@ class Algorithm(ABC):
 
     @abstractmethod
     def merge(self, state: State, total: Total) -> State:
-        """The server half: the state after the contributions in `total`."""
+        """The server half: the state after the contributions in `total`.
+
+        `total.population` is the number of registered clients.
+        """
 
 
 @dataclass(frozen=True)

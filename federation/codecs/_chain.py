@@ -7,8 +7,8 @@ A payload is one part (the model, a control variate) of one message. Little-endi
 | 4     | magic    | ASCII "PLN1"; the digit is the version |
 | 4     | chain    | CRC-32 of the chain's repr: which codec this is |
 | 4     | round    | unsigned round number |
-| 4     | base     | CRC-32 that names what the difference is taken from, 0: nothing |
-| 4     | checksum | CRC-32 of all that follows |
+| 4     | base     | 32 bits that name what the difference is taken from, 0: nothing |
+| 8     | checksum | XXH3-64 of all that follows |
 | E     | exact    | the fields that are not compressed (integers, batch statistics), end to end |
 | S     | stages   | per stage: its output's length where that varies, the length of its side
                      information (both LEB128), the side information |
@@ -27,14 +27,16 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import xxhash
 from numpy.typing import NDArray
 
 from federation.codecs._pack import pack, packed_bytes, unpack
 from federation.codecs._stage import Context, Memory, Shape, Stage, Vector
 from federation.errors import ScenarioError
 
+Buffer = bytes | memoryview
 MAGIC = b"PLN1"
-_HEADER = struct.Struct("<4sIIII")
+_HEADER = struct.Struct("<4sIIIQ")
 HEADER_BYTES = _HEADER.size
 
 
@@ -90,14 +92,15 @@ class Chain:
     def encode(
         self,
         values: Vector,
-        exact: bytes,
+        exact: Buffer | list[Buffer],
         tensors: Sequence[tuple[int, ...]],
         label: Label,
         context: Context,
         memories: Mapping[int, Memory] | None = None,
     ) -> Packed:
         """Values (float32, all tensors end to end) and exact bytes to a payload."""
-        shape, sections, kept = self.shapes(tensors)[0], [], {}
+        sections: list[Buffer] = exact if isinstance(exact, list) else [exact]
+        shape, sections, kept = self.shapes(tensors)[0], [*sections], {}
         for number, stage in enumerate(self.stages):
             here = self._context(context, number, (memories or {}).get(number, {}))
             done = stage.encode(values, shape, here)
@@ -108,9 +111,12 @@ class Chain:
             shape, values = replace(after, length=len(done.values), exact=True), done.values
             if stage.remembers:
                 kept[number] = done.memory
-        body = b"".join([exact, *sections, _to_bytes(values, shape)])
-        header = _HEADER.pack(MAGIC, self.id, label.round, label.base, zlib.crc32(body))
-        return Packed(header + body, kept)
+        sections.append(_to_bytes(values, shape))
+        checksum = xxhash.xxh3_64()
+        for section in sections:
+            checksum.update(section)
+        header = _HEADER.pack(MAGIC, self.id, label.round, label.base, checksum.intdigest())
+        return Packed(b"".join([header, *sections]), kept)
 
     def decode(
         self,
@@ -119,15 +125,15 @@ class Chain:
         tensors: Sequence[tuple[int, ...]],
         label: Label,
         context: Context,
-    ) -> tuple[Vector, bytes]:
-        """The values and the exact bytes of a payload.
+    ) -> tuple[Vector, memoryview]:
+        """The values and the exact bytes of a payload, which may be views into it.
 
         Raises ValueError for anything that `encode` cannot have made for this label.
         """
         body = self._body(payload, label)
         if len(body) < exact_bytes:
             raise ValueError("the payload ends within the exact fields")
-        exact, reader = bytes(body[:exact_bytes]), _Reader(body[exact_bytes:])
+        exact, reader = body[:exact_bytes], _Reader(body[exact_bytes:])
         shape, given, sides = self.shapes(tensors)[0], [], []
         for stage in self.stages:
             given.append(shape)
@@ -159,7 +165,7 @@ class Chain:
             raise ValueError(f"the payload is of round {round_number}, not {label.round}")
         if base != label.base:
             raise ValueError("the payload is a difference from another model")
-        if zlib.crc32(body) != checksum:
+        if xxhash.xxh3_64_intdigest(body) != checksum:
             raise ValueError("the checksum is wrong")
         return body
 
@@ -206,12 +212,11 @@ def _leb128(number: int) -> bytes:
     return bytes([*digits, number])
 
 
-def _to_bytes(values: Vector, shape: Shape) -> bytes:
-    if shape.kind == "values":
-        return values.astype("<f4", copy=False).tobytes()
+def _to_bytes(values: Vector, shape: Shape) -> memoryview:
     if shape.kind == "symbols":
-        return pack(values, shape.alphabet).tobytes()
-    return values.tobytes()
+        values = pack(values, shape.alphabet)
+    kept = values.astype("<f4", copy=False) if shape.kind == "values" else values
+    return np.ascontiguousarray(kept).view(np.uint8).data
 
 
 def _from_bytes(data: NDArray[np.uint8], shape: Shape) -> NDArray[Any]:

@@ -22,12 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from federation.codecs._frequencies import HEADER_BYTES, Histogram, Table
+from federation.codecs._joint import Model, categorical, next_numbers, symbol_dtype
 from federation.codecs._stage import Shape
 
 _ONE_TABLE, _TABLES = 1, 2
-_AT_ONCE = 1 << 16  # symbols: what lies between is in the cache, and memory stays small
 _LEAST_FOR_OWN = 1024  # symbols of a tensor that may have its own table
-_MOST_JOINT = 256
 
 
 @dataclass(frozen=True)
@@ -53,8 +52,8 @@ def code(symbols: NDArray[Any], given: Shape) -> Coded:
     coder = stream.queue.RangeEncoder()
     for table in choice.tables:
         if table.span > 1:
-            coder.encode(table.differences(), _categorical(table.level_weights()))
-    models = [_Model.of(table) for table in choice.tables]
+            coder.encode(table.differences(), categorical(table.level_weights()))
+    models = [Model.of(table) for table in choice.tables]
     start = 0
     for number, length in _runs(choice.users, lengths):
         for numbers in models[number].encode(narrow[start : start + length]):
@@ -77,11 +76,11 @@ def decode(head: bytes, data: NDArray[np.uint8], given: Shape) -> NDArray[Any]:
     for place, table in enumerate(tables):
         numbers = np.zeros(len(table.levels), np.int32)
         if table.span > 1:
-            numbers = _numbers(coder, _categorical(table.level_weights()), len(table.levels))
+            numbers = next_numbers(coder, categorical(table.level_weights()), len(table.levels))
         else:
             numbers[0] = 2  # one step up
         tables[place] = table.with_differences(numbers)
-    models = [_Model.of(table) for table in tables]
+    models = [Model.of(table) for table in tables]
     symbols = np.empty(given.length, symbol_dtype(given.alphabet))
     start = 0
     for number, length in _runs(users, lengths):
@@ -90,11 +89,6 @@ def decode(head: bytes, data: NDArray[np.uint8], given: Shape) -> NDArray[Any]:
     if not coder.maybe_exhausted():
         raise ValueError("range-coded bytes are left over")
     return symbols
-
-
-def symbol_dtype(alphabet: int) -> type[np.uint8] | type[np.uint16]:
-    """The narrowest type of the symbols."""
-    return np.uint8 if alphabet <= 256 else np.uint16
 
 
 def _lengths(given: Shape) -> list[int]:
@@ -174,86 +168,3 @@ def _runs(users: Sequence[int], lengths: Sequence[int]) -> Iterator[tuple[int, i
     used = [pair for pair in zip(users, lengths, strict=True) if pair[1]]
     for number, run in groupby(used, key=lambda pair: pair[0]):
         yield number, sum(length for _, length in run)
-
-
-def _categorical(weights: NDArray[np.float64]) -> Any:
-    from constriction import stream
-
-    return stream.model.Categorical(weights, perfect=False)
-
-
-def _numbers(coder: Any, categorical: Any, count: int) -> NDArray[np.int32]:
-    """The next numbers of a stream. Raises ValueError where the stream is of no message."""
-    try:
-        numbers: NDArray[np.int32] = coder.decode(categorical, count)
-    except AssertionError as error:  # what constriction raises
-        raise ValueError(f"not a range-coded stream: {error}") from None
-    return numbers
-
-
-@dataclass(frozen=True, eq=False)
-class _Model:
-    """A table as constriction takes it: `joint` symbols of `alphabet` are one of its numbers."""
-
-    symbols: NDArray[np.int64]
-    joint: int
-    categorical: Any
-
-    @classmethod
-    def of(cls, table: Table) -> _Model:
-        symbols, weights = table.entries()
-        count, joint = len(symbols), 1
-        if count == 1:
-            return cls(symbols, 1, None)
-        while count ** (joint + 1) <= _MOST_JOINT and joint < 8:
-            joint += 1
-        single = weights / weights.sum()
-        together = single
-        for _ in range(joint - 1):
-            together = np.multiply.outer(together, single).reshape(-1)
-        return cls(symbols, joint, _categorical(together))
-
-    @property
-    def _batch(self) -> int:
-        return _AT_ONCE // self.joint * self.joint
-
-    def encode(self, symbols: NDArray[Any]) -> Iterator[NDArray[np.int32]]:
-        """The numbers to code, some at a time."""
-        if len(self.symbols) == 1:
-            return
-        index = np.zeros(int(self.symbols[-1]) + 1, np.int32)
-        index[self.symbols] = np.arange(len(self.symbols))
-        for start in range(0, len(symbols), self._batch):
-            dense = index.take(symbols[start : start + self._batch])
-            yield self._joined(dense)
-
-    def _joined(self, dense: NDArray[np.int32]) -> NDArray[np.int32]:
-        if self.joint == 1:
-            return dense
-        if len(dense) % self.joint:
-            dense = np.pad(dense, (0, -len(dense) % self.joint))
-        columns = dense.reshape(-1, self.joint)
-        numbers = columns[:, 0].copy()
-        for place in range(1, self.joint):
-            numbers *= len(self.symbols)
-            numbers += columns[:, place]
-        return numbers
-
-    def decode(self, coder: Any, out: NDArray[Any]) -> None:
-        """Fills `out` from the coder."""
-        if len(self.symbols) == 1:
-            out[:] = self.symbols[0]
-            return
-        apart = self._apart().astype(out.dtype)
-        for start in range(0, len(out), self._batch):
-            part = out[start : start + self._batch]
-            numbers = _numbers(coder, self.categorical, -(-len(part) // self.joint))
-            part[:] = apart.take(numbers, axis=0).reshape(-1)[: len(part)]
-
-    def _apart(self) -> NDArray[np.int64]:
-        """The `joint` symbols of each number."""
-        count = len(self.symbols)
-        numbers = np.arange(count**self.joint)
-        places = [numbers // count**place % count for place in reversed(range(self.joint))]
-        apart: NDArray[np.int64] = self.symbols[np.stack(places, axis=1)]
-        return apart

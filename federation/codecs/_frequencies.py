@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 _HEADER = struct.Struct("<HHBB")
 HEADER_BYTES = _HEADER.size
 _MOST_SHIFT = 10
+_AT_ONCE = 1 << 16
 _MOST_RESOLUTION = 3
 _OCTAVES = 31  # frequencies are below 2**31
 _MEANS = 16  # mean differences of levels: 2**-4 to 2**11
@@ -41,9 +42,7 @@ class Histogram:
         if symbols.dtype == np.uint8 and len(symbols) >= 1 << 17:
             counts = _paired_counts(symbols)
         else:
-            first = int(symbols.min())
-            counts = np.bincount(symbols - symbols.dtype.type(first))
-            return cls(first, counts)
+            counts = _counts(symbols)
         used = np.flatnonzero(counts)
         return cls(int(used[0]), counts[used[0] : used[-1] + 1])
 
@@ -56,6 +55,15 @@ class Histogram:
         for part in parts:
             counts[part.first - first :][: len(part.counts)] += part.counts
         return cls(first, counts)
+
+
+def _counts(symbols: NDArray[Any]) -> NDArray[np.int64]:
+    """Some symbols at a time: numpy widens what it counts to eight bytes each."""
+    counts = np.zeros(int(symbols.max()) + 1, np.int64)
+    for start in range(0, len(symbols), _AT_ONCE):
+        found = np.bincount(symbols[start : start + _AT_ONCE])
+        counts[: len(found)] += found
+    return counts
 
 
 def _paired_counts(symbols: NDArray[np.uint8]) -> NDArray[np.int64]:

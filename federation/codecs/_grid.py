@@ -35,9 +35,7 @@ SLACK = 1e-8
 def steps_above(exact: NDArray[np.float64]) -> NDArray[np.float32]:
     """The least float32 that are not below `exact`; at most the largest finite one."""
     steps = np.minimum(exact, LARGEST).astype(np.float32)
-    return np.where(
-        steps < exact, np.minimum(np.nextafter(steps, np.float32(np.inf)), LARGEST), steps
-    )
+    return np.where(steps < exact, np.nextafter(steps, np.float32(LARGEST)), steps)
 
 
 @dataclass(frozen=True)

@@ -159,7 +159,8 @@ def read_scales(side: bytes | memoryview, count: int) -> NDArray[np.float32]:
 
 def write_scales(scales: NDArray[Any]) -> bytes:
     """Scales, none below 0, as float32, little-endian."""
-    return np.abs(scales).astype("<f4").tobytes()  # -0.0 would count as negative
+    positive: NDArray[Any] = np.abs(scales)  # -0.0 would count as negative
+    return positive.astype("<f4").tobytes()
 
 
 def _channels(tensor: tuple[int, ...]) -> tuple[int, int]:

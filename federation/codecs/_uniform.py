@@ -140,19 +140,19 @@ def step_for_rate(values: FloatVector, size: Size, rate: float, dither: bool) ->
     noise = np.zeros(len(few), np.float32)
     if dither:  # not the true dither: a step that depended on it would bias the result
         noise = ((np.arange(len(few)) * _GOLDEN) % 1 - 0.5).astype(np.float32)
-    unseen = 0.5 * np.log2(np.e) * (1 / len(few) - 1 / len(values))
+    unseen = 0.5 * math.log2(math.e) * (1 / len(few) - 1 / len(values))
 
     def excess(step: float) -> float:
         symbols = np.rint(few / np.float32(step) + noise)
         symbols -= symbols.min()
         counts = np.bincount(symbols.astype(np.uint32))
         counts = counts[counts > 0]
-        entropy = np.log2(len(few)) - float((counts * np.log2(counts)).sum()) / len(few)
-        return float(entropy) + (len(counts) - 1) * unseen - rate
+        entropy = math.log2(len(few)) - float((counts * np.log2(counts)).sum()) / len(few)
+        return entropy + (len(counts) - 1) * unseen - rate
 
     most = MOST_DITHERED_STEP * size.rms if dither else 4 * size.largest
     start = size.rms * 4.133 * float(2.0**-rate)  # of a normal distribution: sqrt(2 pi e) = 4.133
-    return _solve(excess, start, float(size.usable(0)), most)
+    return _solve(excess, start, size.usable(0), size.usable(most))
 
 
 def step_for_error(values: FloatVector, size: Size, error: float) -> float:
@@ -162,20 +162,22 @@ def step_for_error(values: FloatVector, size: Size, error: float) -> float:
 
     def excess(step: float) -> float:
         found = quantise(few, np.float32(step))[1].error * step**2
-        return 0.5 * float(np.log2(squares * error / max(found, 1e-300)))
+        return 0.5 * math.log2(squares * error / max(found, 1e-300))
 
     start = size.rms * math.sqrt(12 * error)
     if not squares:
         return start
-    return _solve(excess, start, float(size.usable(0)), 4 * size.largest)
+    return _solve(excess, start, size.usable(0), size.usable(4 * size.largest))
 
 
-def _solve(excess: Callable[[float], float], start: float, low: float, high: float) -> float:
+def _solve(
+    excess: Callable[[float], float], start: float, finest: np.float32, coarsest: np.float32
+) -> float:
     """The root of a falling function whose slope is about -1 bit for a doubled step.
 
     Ends at a step that is no larger than the root, where it must end early.
     """
-    high = max(high, low)
+    low, high = float(finest), float(max(finest, coarsest))
     step = min(max(start, low), high)
     best = low
     for _ in range(_MOST_TRIALS):

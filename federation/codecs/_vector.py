@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from federation.arrays import Array, Arrays, Field, Spec, pack, unpack
+from federation.arrays import Array, Arrays, Field, Spec, buffer_of, unpack
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,10 @@ class Layout:
     @classmethod
     def of(cls, spec: Spec, lossless: bool) -> Layout:
         """All fields are exact where nothing is compressed."""
-        exact = tuple(f for f in spec if lossless or f.exact or np.dtype(f.dtype).kind != "f")
-        return cls(spec, tuple(f for f in spec if f not in exact), exact)
+        kept = [lossless or f.exact or np.dtype(f.dtype).kind != "f" for f in spec]
+        pairs = list(zip(spec, kept, strict=True))
+        compressed = tuple(field for field, is_exact in pairs if not is_exact)
+        return cls(spec, compressed, tuple(field for field, is_exact in pairs if is_exact))
 
     @property
     def tensors(self) -> tuple[tuple[int, ...], ...]:
@@ -46,11 +48,11 @@ class Layout:
         flat = [np.asarray(arrays[field.name], np.float32).reshape(-1) for field in self.compressed]
         return np.concatenate(flat)
 
-    def exact_part(self, arrays: Arrays) -> bytes:
-        """The exact fields end to end."""
-        return pack({field.name: arrays[field.name] for field in self.exact})
+    def exact_part(self, arrays: Arrays) -> list[bytes | memoryview]:
+        """The exact fields, little-endian, one buffer each; views where that is possible."""
+        return [buffer_of(arrays[field.name]) for field in self.exact]
 
-    def arrays(self, vector: NDArray[np.float32], exact: bytes) -> dict[str, Array]:
+    def arrays(self, vector: NDArray[np.float32], exact: memoryview) -> dict[str, Array]:
         """Named arrays again, in the order and dtypes of the spec."""
         found = unpack(exact, self.exact)
         start = 0

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from federation.codecs._entropy import symbol_dtype
+from federation.codecs._joint import symbol_dtype
 from federation.codecs._pack import bits_for, pack, packed_bytes, unpack
 
 _LEAST_WINDOW = 1 << 10

@@ -47,7 +47,8 @@ class Ecsq(Stage):
     """Values to symbols. One of three says how fine: give `rate`, `error` or `step`.
 
     Args:
-        rate: bits for each entry, as the entropy of the symbols. Above 0, up to 14.
+        rate: bits for each entry, as the entropy of the symbols. Above 0, up to 14. With dither the
+            step stays below 8 root mean squares, so that rates below about 0.6 are not reached.
         error: squared error relative to the square of the vector. Between 0 and 1.
         step: the step relative to the vector's root mean square. Above 0, up to 64.
         dither: subtract a shared random number, which makes the result unbiased.

@@ -109,7 +109,7 @@ class Eden(Stage):
                 columns *= factors[: strip.columns]
             strip.of(values)[:] = columns
             factors = factors[strip.columns :]
-        return values[: given.length].clip(-_LARGEST, _LARGEST)
+        return np.clip(values, -_LARGEST, _LARGEST, out=values)[: given.length]
 
     def claim(self, given: Shape) -> Claim:
         """Unbiased, or contractive, with the error of Lloyd-Max on a normal distribution."""

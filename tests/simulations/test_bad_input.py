@@ -52,7 +52,7 @@ SETTINGS = [
     ("strategy={schedule='serial', args={order='sorted'}}", "sampled"),
     ("strategy.clients_per_round=9", "strategy.clients_per_round = 9"),
     ("uplink.codec=top", "uplink.codec: unknown codec 'top'; did you mean 'topk'"),
-    ("uplink.codec=topk(0)", "topk: the amount is 0"),
+    ("uplink.codec=topk(0)", "uplink.codec: codec topk: 0"),
     ("uplink.codec=topk(k=0.1)", "uplink.codec: codec 'topk(k=0.1)' does not take argument 'k'"),
     ("uplink.codec='topk(__import__(1))'", "arguments must be numbers or quoted words"),
     ("downlink.codec='range | topk(0.1)'", "downlink.codec: codec stage"),
@@ -127,3 +127,20 @@ def test_a_scenario_that_is_not_there(refused, tmp_path):
 )
 def test_a_bad_command_line(refused, arguments, words):
     assert words in refused(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "quickstart", "--set", "rounds=many"], "rounds = 'many': must be a whole number"),
+        (["run", "quickstart", "--set", "model.name=lenet5"], "needs images of at least 16 x 16"),
+        (["list", "everything"], "unknown kind 'everything'"),
+    ],
+)
+def test_a_process_of_its_own_says_no_more(start, here, arguments, words):
+    """No warning and no log of a library beside the line, torch loaded or not."""
+    result = start(*arguments).wait()
+    assert (result.code, result.out) == (2, "")
+    assert words in result.err
+    assert len(result.err.splitlines()) == 1, result.err
+    assert list(here.iterdir()) == []

@@ -115,5 +115,5 @@ def test_a_million_clients_cost_nothing():
     assert places == {"DEU", "FRA"}
 
 
-def test_a_client_without_a_region_has_an_empty_one():
-    assert Population([FleetShare()], 3, 1).place(2).region == ""
+def test_a_client_without_a_region_has_none():
+    assert Population([FleetShare()], 3, 1).place(2).region is None

@@ -175,6 +175,7 @@ def test_a_finished_scenario_stays_as_it_is(paceline, small, here):
     model = (here / "out" / "model.safetensors").stat()
     again = paceline(*run, "--resume")
     assert (again.code, again.out) == (0, first.out)
+    assert again.err.splitlines()[0] == "[1/1] small: finished already"
     assert (here / "out" / "model.safetensors").stat() == model
 
 
@@ -184,6 +185,14 @@ def test_without_out_the_newest_folder_is_gone_on_with(paceline, small, here):
     (here / "results" / "small-2" / "model.safetensors").unlink()
     assert paceline("run", small, "--resume").code == 0
     assert (here / "results" / "small-2" / "model.safetensors").exists()
+
+
+def test_a_run_s_folder_is_named_to_go_on_with_it(paceline, small, here):
+    assert paceline("run", small).code == 0
+    model = here / "results" / "small" / "model.safetensors"
+    model.unlink()
+    assert paceline("run", "results/small", "--resume").code == 0
+    assert model.exists()
 
 
 def test_resuming_is_refused(paceline, refused, small, here):
@@ -197,7 +206,7 @@ def test_resuming_is_refused(paceline, refused, small, here):
     assert paceline(*run, "--resume", "--set", "engine.workers=7").code == 0
 
     sweep = refused(*run, "--resume", "--set", "sweep.seed=[1, 2]")
-    assert "out is the folder of one run" in sweep
+    assert "out is the folder of one run, and this scenario makes several: repeat" in sweep
     stored = here / "out" / "scenario.toml"
     stored.write_text(stored.read_text()[:100])
     assert "restore the file" in refused(*run, "--resume")

@@ -35,13 +35,8 @@ class FedProx(FedAvg):
 
 @dataclass(frozen=True)
 class Scaffold(Algorithm):
-    """SCAFFOLD, option II: control variates correct the drift of the clients.
+    """SCAFFOLD, option II: control variates correct the drift of the clients."""
 
-    `local_lr` must be that of `[local]` and `clients` that of `[data]`.
-    """
-
-    local_lr: float = 0.1
-    clients: int = 1
     keeps_state: ClassVar[bool] = True
 
     def init(self, model):
@@ -63,14 +58,14 @@ class Scaffold(Algorithm):
         own = context.kept.get("control", zeros_like(start))
         correction = {name: value - own[name] for name, value in common.items()}
         trained = yield Train(start=start, correction=correction)
-        walked = trained.steps * self.local_lr
+        walked = trained.steps * context.lr
         new = {n: (start[n] - trained.arrays[n]) / walked - correction[n] for n in start}
         change = {name: new[name] - own[name] for name in new}
         parts = {"model": trained.arrays, "change": cast_like(change, start)}
         return Contribution(parts, weight=1.0, kept={"control": cast_like(new, start)})
 
     def merge(self, state, total):
-        share = total.count / self.clients
+        share = total.count / total.population
         change = total.mean("change")
         control = {name: value + share * change[name] for name, value in state["control"].items()}
         return {

@@ -63,8 +63,7 @@ def fedprox(mu):
 
 
 def scaffold(*more):
-    arguments = f"local_lr = {LR}, clients = {CLIENTS}", *more
-    return 'algorithm = "own_algorithms:Scaffold"', f"args = {{ {', '.join(arguments)} }}"
+    return 'algorithm = "own_algorithms:Scaffold"', f"args = {{ {', '.join(more)} }}"
 
 
 def model_of(folder):

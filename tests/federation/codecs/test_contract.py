@@ -6,6 +6,7 @@ import zlib
 
 import numpy as np
 import pytest
+import xxhash
 
 import federation.codecs
 from federation.codecs._chain import HEADER_BYTES, Chain, Label
@@ -118,9 +119,8 @@ def test_mutated_payloads_raise_nothing_but_value_errors(chain):
             mutant = mutant[: int(rng.integers(HEADER_BYTES, len(mutant) + 1))]
         if rng.random() < 0.1:
             mutant += rng.bytes(int(rng.integers(1, 40)))
-        mutant[HEADER_BYTES - 4 : HEADER_BYTES] = zlib.crc32(mutant[HEADER_BYTES:]).to_bytes(
-            4, "little"
-        )
+        right = xxhash.xxh3_64_intdigest(bytes(mutant[HEADER_BYTES:]))
+        mutant[HEADER_BYTES - 8 : HEADER_BYTES] = right.to_bytes(8, "little")
         try:
             decoded, _ = chain.decode(bytes(mutant), 5, TENSORS, LABEL, CONTEXT)
         except ValueError:

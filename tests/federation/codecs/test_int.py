@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from federation.codecs._grid import steps_above
+from federation.codecs._grid import _uniform, steps_above
+from federation.codecs._stage import Shape
 from federation.codecs._text import parse_chain
 from federation.codecs.int import Int
 from federation.errors import ScenarioError
@@ -104,6 +105,21 @@ def test_the_error_of_dither_does_not_depend_on_the_values(trial):
         assert error == pytest.approx(64 / 12, rel=0.03)
 
 
+def test_the_constant_of_dither_is_reached_by_a_lone_entry(trial):
+    stage, x = Int(4, rounding="dither"), worst(7, 64, 0)
+    constant = stage.claim(Shape("values", 64)).constant
+    assert trial.mean_error(stage, x, 1000) == pytest.approx(constant, rel=0.03)
+
+
+def test_draws_are_midpoints_so_their_mean_is_exact():
+    draws = _uniform(np.random.Generator(np.random.Philox(1)), 1001, False)
+    odd = draws * 2**17
+    assert (odd % 2 == 1).all()
+    assert 0 < draws.min() <= draws.max() < 1
+    centred = _uniform(np.random.Generator(np.random.Philox(1)), 1001, True)
+    np.testing.assert_array_equal(centred, draws - np.float32(0.5))
+
+
 def test_int8_on_a_gaussian_has_the_published_error(trial):
     x = np.random.default_rng(1).standard_normal(1_000_000).astype("f4")
     errors = [trial.relative_error(Int(8, "block", block), x) for block in (64, 256, 4096)]
@@ -113,8 +129,8 @@ def test_int8_on_a_gaussian_has_the_published_error(trial):
 @given(exact=st.floats(0, 1e39))
 def test_steps_are_rounded_up_by_less_than_a_unit_of_the_last_place(exact):
     (step,) = steps_above(np.array([exact]))
-    assert step >= min(exact, LARGEST)
-    assert step == 0 or np.nextafter(step, np.float32(0)) < exact
+    assert float(step) >= min(exact, LARGEST)
+    assert step == 0 or float(np.nextafter(step, np.float32(0))) < exact
 
 
 def test_a_symbol_that_there_is_not_is_refused(trial):

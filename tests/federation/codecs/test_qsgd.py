@@ -24,7 +24,7 @@ def test_a_lone_entry_is_exact(trial):
 def test_an_entry_between_two_levels_goes_up_by_chance(trial):
     x = np.float32([0.6, 0.8])  # one level: 1 with probability 0.6 and 0.8
     drawn = np.array([trial.back(QSGD(1), x, draw=draw) for draw in range(4000)])
-    assert set(drawn.reshape(-1).tolist()) == {0, pytest.approx(1)}
+    assert np.unique(drawn).tolist() == [0, pytest.approx(1)]
     assert drawn.mean(0).tolist() == pytest.approx([0.6, 0.8], abs=4 * 0.5 / 4000**0.5)
 
 
@@ -38,7 +38,7 @@ def test_it_is_unbiased(trial, levels, bucket):
 def test_its_constant_is_that_of_the_paper():
     vector = Shape("values", 1_000_000)
     assert QSGD(1, 1_000_000).claim(vector).constant == pytest.approx(1000)  # sqrt(n) / s
-    assert QSGD(127).claim(vector).constant == pytest.approx(128 / 127**2)  # n / s^2
+    assert QSGD(127).claim(vector).constant == pytest.approx(128 / 127**2, rel=1e-5)  # n / s^2
 
 
 @pytest.mark.parametrize("scale", [1e-45, 1e-30, 3.4e38])

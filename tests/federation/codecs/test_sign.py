@@ -14,7 +14,7 @@ from federation.codecs._text import parse_chain
 from federation.codecs.sign import Sign
 from federation.errors import ScenarioError
 
-FINITE = st.floats(-1e30, 1e30, width=32).filter(lambda x: x == 0 or abs(x) > 1e-30)
+FINITE = st.floats(-(2.0**100), 2.0**100, width=32).filter(lambda x: x == 0 or abs(x) > 1e-30)
 VECTORS = hnp.arrays(np.float32, st.integers(1, 70), elements=FINITE)
 
 
@@ -59,7 +59,7 @@ def test_its_constant_is_reached_by_a_lone_entry(trial):
 
 def test_on_a_gaussian_the_error_is_1_less_2_over_pi(trial):
     x = np.random.default_rng(1).standard_normal(1_000_000).astype("f4")
-    assert trial.relative_error(Sign(), x) == pytest.approx(1 - 2 / math.pi, rel=0.002)
+    assert trial.relative_error(Sign(), x) == pytest.approx(1 - 2 / math.pi, rel=0.005)
 
 
 def test_eight_entries_take_a_byte():

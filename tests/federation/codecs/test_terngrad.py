@@ -30,6 +30,12 @@ def test_the_scale_is_clipped_at_so_many_root_mean_squares(trial):
     assert trial.back(TernGrad(), x)[7] == -2.5
 
 
+def test_the_root_mean_square_is_that_of_the_tensor(trial):
+    x = np.zeros(104)
+    x[7], x[100:] = -10, 3
+    assert trial.side(TernGrad(), x, ((100,), (4,))) == [2.5, 3]
+
+
 def test_a_constant_tensor_survives_clipping(trial):
     assert trial.back(TernGrad(), np.full(50, -3)).tolist() == [-3] * 50
 
