@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ Matrix = NDArray[np.float32]
 
 LARGEST_BLOCK = 4096
 SMALLEST_BLOCK = 64
-_COLUMNS = 32  # rotated at once, with the same signs: 512 KiB
+_COLUMNS = 64  # rotated at once, with the same signs: 1 MiB
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,10 @@ class Strip:
         step = vector.itemsize
         shape, strides = (self.rows, self.columns), (self.stride * step, step)
         return np.lib.stride_tricks.as_strided(whole, shape, strides)
+
+    def moved(self, entries: int) -> Strip:
+        """The same strip of a vector that begins elsewhere."""
+        return replace(self, start=self.start + entries)
 
 
 def padded_length(length: int) -> int:

@@ -61,12 +61,15 @@ class Eden(Stage):
     def encode(self, values: Vector, given: Shape, context: Context) -> Encoded:
         """Symbols, and the blocks' factors. Raises ValueError for NaN or infinite values."""
         rng, unit = context.rng(), _unit(values)
-        padded = _padded(values, _hadamard.padded_length(len(values)))
-        symbols = np.empty(len(padded), np.uint8)
+        symbols = np.empty(_hadamard.padded_length(len(values)), np.uint8)
+        whole = len(values) // _hadamard.LARGEST_BLOCK * _hadamard.LARGEST_BLOCK
+        rest = np.pad(values[whole:], (0, len(symbols) - len(values)))
         factors = [np.empty(0)]
         for strip in _hadamard.strips(len(values)):
             drawn = _hadamard.signs(rng, strip.rows)
-            scaled = strip.of(padded) * unit
+            within = strip.start < whole
+            scaled = strip.of(values) if within else strip.moved(-whole).of(rest)
+            scaled = scaled * unit
             scaled *= drawn[0]
             coded, factor = self._quantised(_hadamard.rotate(scaled, drawn))
             strip.of(symbols)[:] = coded
@@ -148,10 +151,6 @@ def _unit(values: Vector) -> np.float32:
         raise ValueError("the update holds NaN or infinite values")
     exponent = min(max(int(np.frexp(largest)[1]), -126), 126)
     return np.float32(2.0**-exponent)
-
-
-def _padded(values: Vector, length: int) -> Vector:
-    return np.pad(values, (0, length - len(values))) if length > len(values) else values
 
 
 def _columns_dot(left: _hadamard.Matrix, right: _hadamard.Matrix) -> NDArray[np.float64]:

@@ -56,7 +56,7 @@ def _mean_error(stage, values, draws, tensors=None):
     return float(np.square(decoded - exact).sum(1).mean() / np.square(exact).sum())
 
 
-def _assert_unbiased(stage, values, draws=2000, tensors=None):
+def _assert_unbiased(stage, values, draws=1000, tensors=None):
     claim = stage.claim(_shape(values, tensors))
     assert claim.kind == "unbiased"
     assert _mean_error(stage, values, draws, tensors) <= claim.constant * 1.01

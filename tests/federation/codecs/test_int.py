@@ -94,7 +94,7 @@ def test_the_constant_of_stochastic_rounding_is_reached(trial):
     # One level, 9 entries: the constant is (sqrt(9) - 1) / 2, reached with 1 / (sqrt(9) + 1).
     stage, x = Int(2, rounding="stochastic"), worst(1, 9, 0.25)
     trial.assert_unbiased(stage, x)
-    assert trial.mean_error(stage, x, 4000) == pytest.approx(1, rel=0.05)
+    assert trial.mean_error(stage, x, 2000) == pytest.approx(1, rel=0.05)
 
 
 def test_the_error_of_dither_does_not_depend_on_the_values(trial):
