@@ -15,8 +15,8 @@ from federation.codecs._chain import Chain
 from federation.codecs._text import parse_chain
 from federation.data.dataset import Dataset
 from federation.data.source import load
-from federation.grid_fleet import Wiring
 from federation.models.learner import Learner, build_learner
+from federation.outbox import Wiring
 from federation.scenario.client import ClientConfig
 from federation.scenario.schema import DataConfig
 from federation.transport import Channel, Feedback

@@ -7,21 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
-from flwr.app import Message, RecordDict
+from flwr.app import Message
 from flwr.serverapp import Grid
 
-from federation.arrays import Parts, spec_of
-from federation.client_state import StateStore
-from federation.codecs._chain import Chain
-from federation.downlink import NOT_HELD, WHOLE, Letter, Publisher
+from federation.arrays import Parts
+from federation.downlink import NOT_HELD
 from federation.enrolment import NOT_ENROLLED
 from federation.errors import RunError
 from federation.fleet import Gathered
-from federation.messages import Body, Reply, Request, Timing, request_content
+from federation.messages import Reply, Request, Timing
+from federation.outbox import Outbox, Wiring
 from federation.reduce import Expectation, Total, reduce_all
 from federation.roster import Pace, Roster
-from federation.transport import Channel, PartSpecs, Place
-from federation.wire import content_bytes
 
 _TTL_MARGIN_S = 60.0
 
@@ -52,27 +49,11 @@ class SimulatedGrid(Protocol):
         """Send all, wait for all, sum in fixed chunks; replies in order, without parts."""
 
 
-@dataclass(frozen=True)
-class Wiring:
-    """How requests and replies of a run are written and read.
-
-    `memory` is where the server keeps what an uplink with EF21 needs of each client.
-    """
-
-    config_digest: str
-    uplink: Channel
-    downlink: Channel
-    uplink_specs: PartSpecs
-    downlink_specs: PartSpecs
-    timeout_s: float
-    memory: StateStore | None = None
-
-
 @dataclass
 class _Sent:
     request: Request
     message: Message
-    raw_bytes: int
+    expected: Expectation
     sent_bytes: int
     sent_s: float
     again: bool = False
@@ -94,14 +75,11 @@ class GridFleet:
     _pending: dict[str, _Sent] = field(default_factory=dict)
     _ready: list[Reply] = field(default_factory=list)
     _simulated: SimulatedGrid | None = field(init=False)
-    _publisher: Publisher | None = field(init=False)
-    _published: Body | None = None
+    _outbox: Outbox = field(init=False)
 
     def __post_init__(self) -> None:
         """Look once what kind of grid it is: the test takes longer than to write a message."""
-        wiring = self.wiring
-        lossy = not wiring.downlink.lossless
-        self._publisher = Publisher(wiring.downlink, wiring.downlink_specs) if lossy else None
+        self._outbox = Outbox(self.wiring)
         self._simulated = self.grid if isinstance(self.grid, SimulatedGrid) else None
 
     @property
@@ -122,6 +100,14 @@ class GridFleet:
             return self._simulated.place_of(client)
         return None, None, None
 
+    def state(self) -> Parts:
+        """What must be in a checkpoint beside the algorithm's state."""
+        return self._outbox.state()
+
+    def restore(self, state: Parts) -> None:
+        """Take back what `state` gave."""
+        self._outbox.restore(state)
+
     def send(self, request: Request) -> None:
         """Send without waiting."""
         self._push([request])
@@ -139,12 +125,11 @@ class GridFleet:
         """Send all, wait for all, and sum in fixed chunks."""
         if self._simulated is not None:
             sent = self._write(requests)
-            expected = self._expectation(requests[0].body)
-            total, replies = self._simulated.sum_replies([one.message for one in sent], expected)
+            messages = [one.message for one in sent]
+            total, found = self._simulated.sum_replies(messages, sent[0].expected)
+            replies = [_with_request(*pair) for pair in zip(found, sent, strict=True)]
             for reply in replies:
-                self._note(reply.client, reply)
-            pairs = zip(replies, sent, strict=True)
-            replies = [_with_request(reply, one) for reply, one in pairs]
+                self._outbox.note(reply)
         else:
             total, replies = reduce_all(self.collect(requests))
         total.population = self.population
@@ -160,63 +145,20 @@ class GridFleet:
 
     def _write(self, requests: Sequence[Request]) -> list[_Sent]:
         """Messages for the requests; one to a client without a node is addressed to node 0."""
-        contents: dict[tuple[int, int], tuple[RecordDict, int, int]] = {}
         sent: list[_Sent] = []
         now = self.now
         for request in requests:
-            body, letter = request.body, self._letter(request)
-            key = (id(body), WHOLE if letter is None else letter.base)
-            if key not in contents:
-                content = self._content(body, letter)
-                contents[key] = (content, body.raw_bytes, content_bytes(content))
-            content, raw_bytes, size = contents[key]
+            written = self._outbox.write(request)
             node = self._node_of(request.client)
             message = Message(
-                content,
+                written.content,
                 0 if node is None else node,
-                body.kind,
+                request.body.kind,
                 ttl=self.wiring.timeout_s + _TTL_MARGIN_S,
-                group_id=str(body.round),
+                group_id=str(request.body.round),
             )
-            sent.append(_Sent(request, message, raw_bytes, size, now))
+            sent.append(_Sent(request, message, written.expected, written.sent_bytes, now))
         return sent
-
-    def _letter(self, request: Request) -> Letter | None:
-        """What a lossy downlink sends this client; each body is published once."""
-        if self._publisher is None or request.body.kind != "train":
-            return None
-        if self._published is not request.body:
-            self._publisher.publish(request.body.parts)
-            self._published = request.body
-        return self._publisher.letter(request.client)
-
-    def _content(self, body: Body, letter: Letter | None) -> RecordDict:
-        digest = self.wiring.config_digest
-        if letter is not None:
-            versions = {"version": letter.version, "base": letter.base}
-            return request_content(digest, body, letter.payloads, versions)
-        plain = Channel(Chain(()), self.wiring.downlink.seed, self.wiring.downlink.name)
-        specs = {part: spec_of(arrays) for part, arrays in body.parts.items()}
-        sent = plain.encode(body.parts, specs, {}, Place(body.round), {})
-        return request_content(digest, body, sent.payloads)
-
-    def _note(self, client: int, reply: Reply) -> None:
-        """Keep in mind what a client holds after its reply."""
-        if self._publisher is None or reply.kind != "train":
-            return
-        if reply.ok:
-            self._publisher.delivered(client)
-        elif reply.error == NOT_HELD:
-            self._publisher.lost(client)
-
-    def state(self) -> Parts:
-        """What must be in a checkpoint beside the algorithm's state."""
-        return {} if self._publisher is None else self._publisher.state()
-
-    def restore(self, state: Parts) -> None:
-        """Take back what `state` gave."""
-        if self._publisher is not None and state:
-            self._publisher.restore(state)
 
     def _node_of(self, client: int) -> int | None:
         if self._simulated is not None:
@@ -243,8 +185,8 @@ class GridFleet:
         for message in arrived:
             name = message.metadata.reply_to_message_id
             one = self._pending.pop(name)
-            reply = self._expectation(one.request.body).read(one.request.client, message)
-            self._note(one.request.client, reply)
+            reply = one.expected.read(one.request.client, message)
+            self._outbox.note(reply)
             if not one.again and self._mended(one.request.client, reply):
                 self._push([one.request], again=True)
                 continue
@@ -279,23 +221,7 @@ class GridFleet:
         reply = Reply(one.request.client, body.round, body.kind, error=reason)
         return _with_request(replace(reply, timing=Timing(one.sent_s, self.now)), one)
 
-    def _expectation(self, body: Body) -> Expectation:
-        wiring = self.wiring
-        if body.kind != "train":
-            return Expectation(body.round, body.kind, wiring.uplink, {})
-        if wiring.uplink.lossless:
-            return Expectation(body.round, body.kind, wiring.uplink, wiring.uplink_specs)
-        held = body.parts if self._publisher is None else self._publisher.held
-        return Expectation(
-            body.round,
-            body.kind,
-            wiring.uplink,
-            wiring.uplink_specs,
-            held,
-            body.parts,
-            wiring.memory,
-        )
-
 
 def _with_request(reply: Reply, one: _Sent) -> Reply:
-    return replace(reply, request_raw_bytes=one.raw_bytes, request_sent_bytes=one.sent_bytes)
+    raw_bytes = one.request.body.raw_bytes
+    return replace(reply, request_raw_bytes=raw_bytes, request_sent_bytes=one.sent_bytes)

@@ -74,7 +74,7 @@ def import_object(reference: str, kind: str) -> object:
     except Exception as error:  # noqa: BLE001 - a user's module may fail in any way
         raise ScenarioError(
             f"{kind} {reference!r}: module {module_name!r} could not be imported "
-            f"({type(error).__name__}: {error}); is its folder on PYTHONPATH?"
+            f"({type(error).__name__}: {error}); is it in the current folder or on PYTHONPATH?"
         ) from None
     if not hasattr(module, attribute):
         raise ScenarioError(f"{kind} {reference!r}: module {module_name!r} has no {attribute!r}")

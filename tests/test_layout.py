@@ -76,7 +76,7 @@ def test_imports_point_to_the_left(repo_root):
     ("place", "statement"),
     [
         ("federation/arrays.py", "from strategies.algorithms import base"),
-        ("federation/arrays.py", "def f():\n    import federation.client_state"),
+        ("federation/arrays.py", "def f():\n    import clients.runtime"),
         ("strategies/schedules/serial.py", "import simulations"),
         ("strategies/schedules/serial.py", "from clients import state"),
         ("clients/state.py", "from simulations.clock import Clock"),
@@ -99,13 +99,13 @@ def test_a_planted_import_is_found(tmp_path, place, statement):
     [
         (
             "federation/server_app.py",
-            "import strategies.catalogue, federation.client_state, simulations.clock",
+            "import strategies.catalogue, clients.runtime, simulations.clock",
         ),
         ("strategies/fedavg.py", "from federation.arrays import Arrays"),
         ("simulations/launch.py", "from clients.client_app import app"),
         (
             "simulations/sweep.py",
-            "import numpy, federation.client_state, strategies, federation.seeds",
+            "import numpy, clients.runtime, strategies, federation.seeds",
         ),
     ],
 )

@@ -40,6 +40,13 @@ _HEADER = struct.Struct("<4sIIIQ")
 HEADER_BYTES = _HEADER.size
 
 
+_REMEDIES = {
+    "values": "put it first, or behind a sparsifier such as topk(0.01)",
+    "symbols": "put a quantiser before it, such as int8",
+    "bytes": "put a coder before it, such as pack or range",
+}
+
+
 @dataclass(frozen=True)
 class Label:
     """What binds a payload to its place: the round, and what the difference is taken from."""
@@ -83,7 +90,8 @@ class Chain:
         for stage in self.stages:
             if stage.takes != shape.kind:
                 raise ScenarioError(
-                    f"codec stage {stage!r} takes {stage.takes}, but gets {shape.kind}"
+                    f"codec stage {stage!r} takes {stage.takes}, but gets {shape.kind}; "
+                    f"{_REMEDIES[stage.takes]}"
                 )
             shape = stage.shape(shape)
             shapes.append(shape)

@@ -45,7 +45,7 @@ class Strip:
 
 
 def padded_length(length: int) -> int:
-    """Entries with the zeros that fill the last block: 63 or 0.5 % more at most."""
+    """Entries with the zeros that fill the last block: 63 or 0.2 % more at most."""
     return sum(rows * columns for rows, columns in _blocks(length))
 
 
@@ -57,7 +57,7 @@ def block_count(length: int) -> int:
 def _blocks(length: int) -> list[tuple[int, int]]:
     """Rows and number of blocks: as many of 4096 as there are, then halves, a quarter..."""
     blocks = [(LARGEST_BLOCK, length // LARGEST_BLOCK)]
-    rest, spare = length % LARGEST_BLOCK, max(length // 200, SMALLEST_BLOCK - 1)
+    rest, spare = length % LARGEST_BLOCK, max(length // 500, SMALLEST_BLOCK - 1)
     while rest:
         above = max(1 << (rest - 1).bit_length(), SMALLEST_BLOCK)
         rows = above if above - rest <= spare else above // 2

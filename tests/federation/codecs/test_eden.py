@@ -37,7 +37,7 @@ def lloyd_max(bits):
 
     count = 2 ** (bits - 1)
     levels = [3 * (i + 0.5) / count for i in range(count)]
-    for _ in range(3000):
+    for _ in range(1500):
         ends = [0, *((a + b) / 2 for a, b in pairwise(levels)), inf]
         cells = list(pairwise(ends))
         levels = [(density(a) - density(b)) / (below(b) - below(a)) for a, b in cells]
@@ -65,21 +65,16 @@ def test_the_error_is_within_one_percent_of_the_published(bits, unbiased, biased
 
 @pytest.mark.parametrize("length", [147_146, 1 << 20, 1_000_000, 1_199_882])
 @pytest.mark.parametrize("bits", [1, 4])
-def test_blocks_cost_less_than_one_and_a_half_percent(length, bits):
+def test_blocks_cost_at_most_one_percent(length, bits):
     symbols = Eden(bits).shape(Shape("values", length)).length
     bits_sent = symbols * bits + 32 * _hadamard.block_count(length)
-    assert bits_sent <= 1.015 * length * bits
-
-
-def test_at_a_million_entries_the_extra_is_below_one_percent():
-    symbols = Eden(1).shape(Shape("values", 1_000_000)).length
-    assert symbols + 32 * _hadamard.block_count(1_000_000) <= 1.01 * 1_000_000
+    assert bits_sent <= 1.01 * length * bits
 
 
 @given(length=st.integers(0, 100_000))
 def test_every_entry_is_in_one_block(length):
     padded = _hadamard.padded_length(length)
-    assert length <= padded <= length + max(63, length // 200)
+    assert length <= padded <= length + max(63, length // 500)
     seen = np.zeros(padded, int)
     for strip in _hadamard.strips(length):
         strip.of(seen)[:] += 1
@@ -109,7 +104,7 @@ VECTORS = {
 @pytest.mark.parametrize("bits", [1, 2, 4])
 @pytest.mark.parametrize("name", VECTORS)
 def test_the_mean_of_many_draws_is_the_value_and_the_error_is_as_claimed(bits, name):
-    values, draws = VECTORS[name].astype("f4"), 1000
+    values, draws = VECTORS[name].astype("f4"), 800
     stage = Eden(bits)
     decoded = np.stack([through(stage, values, r)[0] for r in range(draws)]).astype("f8")
     spread = decoded.std(0) / np.sqrt(draws)

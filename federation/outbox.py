@@ -1,0 +1,126 @@
+"""Writes the contents of requests and says what must come back.
+
+With a lossless downlink a body is one content for all its clients. With a lossy one each body is
+published once, and clients that hold the same version get the same content (`downlink.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from flwr.app import RecordDict
+
+from federation.arrays import Parts, spec_of
+from federation.client_state import StateStore
+from federation.codecs._chain import Chain
+from federation.downlink import NOT_HELD, WHOLE, Letter, Publisher
+from federation.messages import Body, Reply, Request, request_content
+from federation.reduce import Expectation
+from federation.transport import Channel, PartSpecs, Place
+from federation.wire import content_bytes
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """How requests and replies of a run are written and read.
+
+    `memory` is where the server keeps what an uplink with EF21 needs of each client.
+    """
+
+    config_digest: str
+    uplink: Channel
+    downlink: Channel
+    uplink_specs: PartSpecs
+    downlink_specs: PartSpecs
+    timeout_s: float
+    memory: StateStore | None = None
+
+
+@dataclass(frozen=True)
+class Written:
+    """A request's content, its length, and what is expected in reply."""
+
+    content: RecordDict
+    sent_bytes: int
+    expected: Expectation
+
+
+@dataclass
+class Outbox:
+    """Writes requests one after another; remembers what it published, and who holds what."""
+
+    wiring: Wiring
+    _publisher: Publisher | None = field(init=False)
+    _body: Body | None = None
+    _written: dict[int, Written] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """A lossy downlink needs a publisher."""
+        wiring = self.wiring
+        lossy = not wiring.downlink.lossless
+        self._publisher = Publisher(wiring.downlink, wiring.downlink_specs) if lossy else None
+
+    def write(self, request: Request) -> Written:
+        """What goes to this client; requests with one body in a row share it where they can."""
+        body = request.body
+        if body is not self._body:
+            self._body, self._written = body, {}
+            if self._publisher is not None and body.kind == "train":
+                self._publisher.publish(body.parts)
+        letter = self._letter(request)
+        base = WHOLE if letter is None else letter.base
+        if base not in self._written:
+            content = self._content(body, letter)
+            self._written[base] = Written(content, content_bytes(content), self.expected(body))
+        return self._written[base]
+
+    def note(self, reply: Reply) -> None:
+        """Keep in mind what a client holds after its reply."""
+        if self._publisher is None or reply.kind != "train":
+            return
+        if reply.ok:
+            self._publisher.delivered(reply.client)
+        elif reply.error == NOT_HELD:
+            self._publisher.lost(reply.client)
+            self._written.clear()
+
+    def state(self) -> Parts:
+        """What must be in a checkpoint beside the algorithm's state."""
+        return {} if self._publisher is None else self._publisher.state()
+
+    def restore(self, state: Parts) -> None:
+        """Take back what `state` gave."""
+        if self._publisher is not None and state:
+            self._publisher.restore(state)
+
+    def expected(self, body: Body) -> Expectation:
+        """What the server will accept in reply to a body."""
+        wiring = self.wiring
+        if body.kind != "train":
+            return Expectation(body.round, body.kind, wiring.uplink, {})
+        if wiring.uplink.lossless:
+            return Expectation(body.round, body.kind, wiring.uplink, wiring.uplink_specs)
+        return Expectation(
+            body.round,
+            body.kind,
+            wiring.uplink,
+            wiring.uplink_specs,
+            body.parts if self._publisher is None else self._publisher.held,
+            body.parts,
+            wiring.memory,
+        )
+
+    def _letter(self, request: Request) -> Letter | None:
+        if self._publisher is None or request.body.kind != "train":
+            return None
+        return self._publisher.letter(request.client)
+
+    def _content(self, body: Body, letter: Letter | None) -> RecordDict:
+        digest = self.wiring.config_digest
+        if letter is not None:
+            versions = {"version": letter.version, "base": letter.base}
+            return request_content(digest, body, letter.payloads, versions)
+        plain = Channel(Chain(()), self.wiring.downlink.seed, self.wiring.downlink.name)
+        specs = {part: spec_of(arrays) for part, arrays in body.parts.items()}
+        sent = plain.encode(body.parts, specs, {}, Place(body.round), {})
+        return request_content(digest, body, sent.payloads)
