@@ -56,13 +56,13 @@ class Received:
     memory: Parts = field(default_factory=dict)
 
 
-def base_label(arrays: Arrays | None) -> int:
-    """32 bits that name what a difference is taken from; 0 for nothing."""
+def base_label(arrays: Arrays | None, spec: Spec) -> int:
+    """32 bits that name what a difference is taken from, field by field; 0 for nothing."""
     if arrays is None:
         return 0
     name = xxhash.xxh3_64()
-    for value in arrays.values():
-        name.update(buffer_of(value))
+    for field_ in spec:
+        name.update(buffer_of(arrays[field_.name]))
     return name.intdigest() & 0xFFFFFFFF or 1
 
 
@@ -163,7 +163,7 @@ class _Part:
             difference = difference + memory["residual"]
         if channel.feedback == "ef21" and "estimate" in memory:
             difference = difference - memory["estimate"]
-        label = Label(self.place.round, base_label(base))
+        label = Label(self.place.round, base_label(base, self.spec))
         packed = channel.chain.encode(
             difference,
             layout.exact_part(arrays),
@@ -186,7 +186,7 @@ class _Part:
         self, payload: bytes, base: Arrays | None, target: Arrays | None, memory: Arrays
     ) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]:
         layout = self.layout
-        label = Label(self.place.round, base_label(base))
+        label = Label(self.place.round, base_label(base, self.spec))
         try:
             difference, exact = self._values(payload, label)
         except ValueError as error:

@@ -13,7 +13,7 @@ from federation.data.partition import Assignment, cached_assignment
 from federation.data.source import load
 from federation.errors import BadInput, ScenarioError, unknown_choice
 from federation.scenario import files, overrides, sweep
-from federation.scenario.schema import Scenario
+from federation.scenario.schema import ChannelConfig, Scenario
 from simulations.destinations import PlannedRun, base_of, check_place
 from simulations.devices import Population
 
@@ -116,7 +116,7 @@ def _check_names(scenario: Scenario, where: str) -> None:
         build_algorithm(strategy)
         check_arguments(strategy)
         for direction, channel in (("uplink", scenario.uplink), ("downlink", scenario.downlink)):
-            _check_codec(direction, channel.codec)
+            _check_codec(direction, channel)
         Population(scenario.fleet, scenario.data.clients, scenario.seed).check()
         _check_backend(scenario.engine.backend)
     except ScenarioError as error:
@@ -129,14 +129,26 @@ def _check_names(scenario: Scenario, where: str) -> None:
         raise ScenarioError(f"{where}: [strategy] with {' and '.join(own)}: {reason}") from None
 
 
-def _check_codec(direction: str, codec: str) -> None:
+def _check_codec(direction: str, channel: ChannelConfig) -> None:
     from federation.codecs._chain import Chain
     from federation.codecs._text import parse_chain
 
     try:
-        Chain(parse_chain(codec)).shapes([(100,)])  # stages that do not fit one another
+        chain = Chain(parse_chain(channel.codec))
+        chain.shapes([(100,)])  # stages that do not fit one another
     except ScenarioError as error:
         raise ScenarioError(f"{direction}.codec: {error}") from None
+    if any(stage.feeds_back for stage in chain.stages):
+        if direction == "downlink":
+            raise ScenarioError(
+                f"downlink.codec = {channel.codec!r}: keeps what a client left out, so it "
+                "belongs on the uplink; downlinks feed their errors back anyway"
+            )
+        if channel.error_feedback:
+            raise ScenarioError(
+                f"uplink.error_feedback with codec {channel.codec!r}: the codec sends later what "
+                "it left out, so it would count twice; set error_feedback = false"
+            )
 
 
 def _check_backend(backend: str) -> None:

@@ -91,6 +91,8 @@ class Stage(ABC):
 
     takes: ClassVar[Kind]
     remembers: ClassVar[bool] = False
+    feeds_back: ClassVar[bool] = False
+    """Whether it sends later what it left out, so that no error feedback belongs around it."""
 
     @abstractmethod
     def shape(self, given: Shape) -> Shape:

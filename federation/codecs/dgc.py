@@ -48,6 +48,7 @@ class Dgc(Stage):
     warmup: int = 1
     takes: ClassVar[Kind] = "values"
     remembers: ClassVar[bool] = True
+    feeds_back: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_number("dgc", "fraction", self.fraction, _LEAST_FRACTION, 1)
