@@ -34,8 +34,8 @@ def stopped_afterwards():
 def run(tmp_path):
     """Runs the scenario with some changes; gives the model's hash and the run's folder."""
 
-    def run_it(name, engine=None, **strategy):
-        table = TABLE | {"engine": engine or {"backend": "inline"}}
+    def run_it(name, engine=None, channels=None, **strategy):
+        table = TABLE | {"engine": engine or {"backend": "inline"}} | (channels or {})
         table["strategy"] = TABLE["strategy"] | strategy
         folder = tmp_path / name
         simulate(PlannedRun(name, resolve(table, name), folder))
@@ -102,6 +102,15 @@ def test_tables_do_not_depend_on_the_executor(run):
             left.drop(columns=ignored, errors="ignore"),
             right.drop(columns=ignored, errors="ignore"),
         )
+
+
+def test_compressed_both_ways_with_feedback_the_bits_are_the_same_on_ray(run):
+    lossy = {
+        "uplink": {"codec": "topk(0.05) | int8 | range", "error_feedback": True},
+        "downlink": {"codec": "stc(0.05)"},
+    }
+
+    assert run("inline", None, lossy)[0] == run("two", ray(2), lossy)[0]
 
 
 def test_a_lost_worker_is_replaced_and_its_clients_run_again(run, own_algorithm, tmp_path):
