@@ -1,4 +1,8 @@
-"""Symbols in as few whole bits as their alphabet needs; three symbols take 1.6 bits (5 a byte)."""
+"""Symbols in as few whole bits as their alphabet needs; three symbols take 1.6 bits (5 a byte).
+
+Bits of a symbol lie in the bytes from the lowest up; the first symbol lies lowest. Five ternary
+digits make a byte, the first one lowest. Padding is zero.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_TRITS = np.array([1, 3, 9, 27, 81], np.uint8)
+_BLOCK = 4096  # groups of eight symbols that are worked on at a time, so that they stay in cache
+_DIGITS = 5
 
 
 def bits_for(alphabet: int) -> int:
@@ -18,28 +23,23 @@ def bits_for(alphabet: int) -> int:
 def packed_bytes(count: int, alphabet: int) -> int:
     """Bytes of `count` packed symbols."""
     if alphabet == 3:
-        return -(-count // 5)
+        return -(-count // _DIGITS)
     return -(-count * bits_for(alphabet) // 8)
 
 
 def pack(symbols: NDArray[Any], alphabet: int) -> NDArray[np.uint8]:
-    """Symbols in [0, alphabet), alphabet <= 65536, to bytes; padding is zero."""
-    if alphabet == 3:
-        padded = _padded(symbols.astype(np.uint8), 5).reshape(-1, 5)
-        packed: NDArray[np.uint8] = (padded * _TRITS).sum(1, dtype=np.uint8)
-        return packed
+    """Symbols in [0, alphabet), alphabet <= 65536, to bytes."""
     bits = bits_for(alphabet)
+    if alphabet == 3:
+        return _pack_ternary(symbols.astype(np.uint8, copy=False))
     if bits == 8:
-        return symbols.astype(np.uint8)
-    if bits in (1, 2, 4):
-        per_byte = 8 // bits
-        if bits == 1:
-            return np.packbits(symbols.astype(np.uint8), bitorder="little")
-        columns = _padded(symbols.astype(np.uint8), per_byte).reshape(-1, per_byte)
-        joined = columns[:, 0].copy()
-        for place in range(1, per_byte):
-            joined |= columns[:, place] << (place * bits)
-        return joined
+        return symbols.astype(np.uint8, copy=False)
+    if bits == 1:
+        return np.packbits(symbols.astype(np.uint8, copy=False), bitorder="little")
+    if bits in (2, 4):
+        return _pack_within_bytes(symbols.astype(np.uint8, copy=False), bits)
+    if bits < 8:
+        return _pack_across_bytes(symbols.astype(np.uint8, copy=False), bits)
     planes = (symbols.astype(np.uint16)[:, None] >> np.arange(bits, dtype=np.uint16)) & 1
     return np.packbits(planes.astype(np.uint8).reshape(-1), bitorder="little")
 
@@ -56,24 +56,23 @@ def unpack(data: NDArray[np.uint8], count: int, alphabet: int) -> NDArray[Any]:
     if symbols[count:].any():
         raise ValueError("padding is not zero")
     symbols = symbols[:count]
-    if count and int(symbols.max()) >= alphabet:
+    if count and alphabet != 1 << bits_for(alphabet) and int(symbols.max()) >= alphabet:
         raise ValueError(f"a symbol is not below {alphabet}")
     return symbols
 
 
 def _unpacked(data: NDArray[np.uint8], alphabet: int) -> NDArray[Any]:
-    if alphabet == 3:
-        if len(data) and int(data.max()) > 242:
-            raise ValueError("a byte is not five ternary digits")
-        return ((data[:, None] // _TRITS) % 3).reshape(-1)
     bits = bits_for(alphabet)
+    if alphabet == 3:
+        return _unpack_ternary(data)
     if bits == 8:
         return data
     if bits == 1:
         return np.unpackbits(data, bitorder="little")
     if bits in (2, 4):
-        shifts = np.arange(0, 8, bits, dtype=np.uint8)
-        return ((data[:, None] >> shifts) & ((1 << bits) - 1)).reshape(-1)
+        return _unpack_within_bytes(data, bits)
+    if bits < 8:
+        return _unpack_across_bytes(data, bits)
     single = np.unpackbits(data, bitorder="little")
     whole = len(single) // bits * bits
     if single[whole:].any():
@@ -81,6 +80,70 @@ def _unpacked(data: NDArray[np.uint8], alphabet: int) -> NDArray[Any]:
     planes = single[:whole].reshape(-1, bits).astype(np.uint16)
     symbols: NDArray[np.uint16] = (planes << np.arange(bits, dtype=np.uint16)).sum(1, np.uint16)
     return symbols
+
+
+def _pack_within_bytes(symbols: NDArray[np.uint8], bits: int) -> NDArray[np.uint8]:
+    per_byte = 8 // bits
+    columns = _padded(symbols, per_byte).reshape(-1, per_byte)
+    joined = columns[:, 0].copy()
+    for place in range(1, per_byte):
+        joined |= columns[:, place] << (place * bits)
+    return joined
+
+
+def _unpack_within_bytes(data: NDArray[np.uint8], bits: int) -> NDArray[np.uint8]:
+    per_byte = 8 // bits
+    columns = np.empty((len(data), per_byte), np.uint8)
+    for place in range(per_byte):
+        columns[:, place] = (data >> (place * bits)) & ((1 << bits) - 1)
+    return columns.reshape(-1)
+
+
+def _pack_across_bytes(symbols: NDArray[np.uint8], bits: int) -> NDArray[np.uint8]:
+    """Eight symbols of 3, 5, 6 or 7 bits fill as many bytes, by way of one 64-bit word."""
+    groups = _padded(symbols, 8).reshape(-1, 8)
+    packed = np.empty((len(groups), bits), np.uint8)
+    for start in range(0, len(groups), _BLOCK):
+        block = groups[start : start + _BLOCK]
+        words = block[:, 0].astype("<u8")
+        for place in range(1, 8):
+            words |= block[:, place].astype(np.uint64) << np.uint64(bits * place)
+        packed[start : start + _BLOCK] = words.view(np.uint8).reshape(-1, 8)[:, :bits]
+    return packed.reshape(-1)[: -(-len(symbols) * bits // 8)]
+
+
+def _unpack_across_bytes(data: NDArray[np.uint8], bits: int) -> NDArray[np.uint8]:
+    groups = _padded(data, bits).reshape(-1, bits)
+    symbols = np.empty((len(groups), 8), np.uint8)
+    mask = np.uint64((1 << bits) - 1)
+    wide = np.zeros((_BLOCK, 8), np.uint8)
+    for start in range(0, len(groups), _BLOCK):
+        block = groups[start : start + _BLOCK]
+        wide[: len(block), :bits] = block
+        words = wide.view("<u8")[: len(block), 0]
+        for place in range(8):
+            column = (words >> np.uint64(bits * place)) & mask
+            np.copyto(symbols[start : start + _BLOCK, place], column, casting="unsafe")
+    return symbols.reshape(-1)
+
+
+def _pack_ternary(symbols: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    rows = _padded(symbols, _DIGITS).reshape(-1, _DIGITS)
+    packed = rows[:, _DIGITS - 1].copy()
+    for place in reversed(range(_DIGITS - 1)):
+        packed *= 3
+        packed += rows[:, place]
+    return packed
+
+
+def _unpack_ternary(data: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    if len(data) and int(data.max()) >= 3**_DIGITS:
+        raise ValueError("a byte is not five ternary digits")
+    codes = np.arange(256, dtype=np.uint8)
+    digits = np.empty((len(data), _DIGITS), np.uint8)
+    for place in range(_DIGITS):
+        digits[:, place] = ((codes // 3**place) % 3)[data]
+    return digits.reshape(-1)
 
 
 def _padded(symbols: NDArray[np.uint8], multiple: int) -> NDArray[np.uint8]:
