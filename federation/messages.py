@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 from flwr.app import Array, ArrayRecord, ConfigRecord, MetricRecord, RecordDict
@@ -33,7 +34,7 @@ class Body:
     kind: Kind
     parts: Parts
 
-    @property
+    @cached_property
     def raw_bytes(self) -> int:
         """Bytes of the values before encoding."""
         return sum(raw_bytes(arrays) for arrays in self.parts.values())

@@ -7,6 +7,7 @@ import dataclasses
 import importlib.util
 import inspect
 import shutil
+import sys
 import textwrap
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
@@ -109,14 +110,25 @@ def _algorithms() -> Iterable[Entry]:
 def _codecs() -> Iterable[Entry]:
     from federation.codecs._text import stages
 
-    return [Entry("none", "Values as they are; nothing is lost."), *_registered(stages())]
+    return [
+        Entry("none", "Values as they are; nothing is lost."),
+        *_registered(stages(), _module_about),
+    ]
 
 
-def _registered(registry: Registry[Any]) -> Iterator[Entry]:
+def _module_about(owner: type[object]) -> str:
+    """What a codec's file says first: its class says how it is written in a scenario."""
+    return (sys.modules[owner.__module__].__doc__ or "").strip().partition("\n")[0]
+
+
+def _registered(
+    registry: Registry[Any], about: Callable[[type[object]], str] | None = None
+) -> Iterator[Entry]:
     for name in registry.names():
         owner = registry.get(name)
         fields = dataclasses.fields(owner) if dataclasses.is_dataclass(owner) else ()
-        yield Entry(name, _about(owner) + _listed("Arguments", map(_argument, fields)))
+        text = (about or _about)(owner)
+        yield Entry(name, text + _listed("Arguments", map(_argument, fields)))
 
 
 def _argument(field: dataclasses.Field[Any]) -> str:

@@ -159,7 +159,10 @@ def test_the_algorithm_of_the_readme_runs_and_without_its_penalty_is_fedavg(work
 def shown_table(start):
     """The names of the columns and the rows of the README's table after a line with that start."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    head, _, *rows = text[text.index(f"\n{start}") :].partition("```")[0].splitlines()[2:]
+    block = text[text.index(f"\n{start}") :].partition("```")[0].splitlines()[2:]
+    line = next(number for number, said in enumerate(block) if said.startswith("──"))
+    head, rows = block[line - 1], block[line + 1 :]
+    rows = [row for row in rows if not row.startswith("Not shown")]
     names = re.split(r"\s{2,}", head)
     return names, [dict(zip(names, re.split(r"\s{2,}", row), strict=True)) for row in rows]
 

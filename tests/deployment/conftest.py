@@ -190,7 +190,7 @@ class Federation:
         assert [port for port in self.ports if is_open(port)] == []
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def deployment(tmp_path_factory):
     """A SuperLink with TLS and node authentication, and three SuperNodes, on loopback."""
     processes = Processes(tmp_path_factory.mktemp("deployment"))
@@ -209,7 +209,7 @@ def deployment(tmp_path_factory):
         federation.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def stock_simulation(tmp_path_factory):
     """Flower's own simulation of three nodes, by the local SuperLink that `flwr run` starts."""
     if not Path("/proc/self/environ").exists():
