@@ -54,7 +54,8 @@ class Total:
             known = self.parts.setdefault(part, {})
             for name, value in arrays.items():
                 term = value.astype(np.float64)
-                term *= weight
+                if weight != 1:
+                    term *= weight
                 if name in known:
                     known[name] += term
                 else:
@@ -113,18 +114,18 @@ class Expectation:
     def read_content(self, client: int, content: RecordDict) -> Reply:
         """The reply that `content` is, refused (never raised) where it does not fit."""
         size = content_bytes(content)
-        reply = Reply(client, self.round, self.kind, raw_bytes=size, sent_bytes=size)
+        told = Reply(client, self.round, self.kind, raw_bytes=size, sent_bytes=size)
         try:
             error = error_of(content)
             if error is not None:
-                return replace(reply, error=error)
+                return replace(told, error=error)
             metrics = metrics_of(content)
             _check_numbers(self.kind, metrics)
             parts = self._decode(client, payloads_of(content))
         except RejectedUpdate as refusal:
-            return replace(reply, error=one_line(str(refusal)), rejected=True)
+            return replace(told, error=one_line(str(refusal)), rejected=True)
         raw = sum(raw_bytes(arrays) for arrays in parts.values())
-        return replace(reply, metrics=metrics, parts=parts, raw_bytes=raw)
+        return Reply(client, self.round, self.kind, metrics, parts, raw_bytes=raw, sent_bytes=size)
 
     def _decode(self, client: int, payloads: Payloads) -> Parts:
         known = {} if self.memory is None else self.memory.load(client, self.round)

@@ -7,6 +7,7 @@ the others.
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Callable
 
@@ -67,6 +68,8 @@ def execute(grid: Grid, roster: Roster | None, run: PlannedRun, label: str) -> N
         return
     made = materials(run.scenario)
     with folder.drive() as store:
+        # What was imported stays: the collector need not look at it after every round.
+        gc.freeze()
         start = start_of(folder.path, store)
         fleet = _fleet(grid, roster, run, folder, made, start)
         _drive(fleet, run, label, folder, store, made, start)

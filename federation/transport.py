@@ -23,7 +23,7 @@ from federation.arrays import Arrays, Parts, Spec, buffer_of, is_finite
 from federation.codecs._chain import Chain, Label
 from federation.codecs._stage import Context
 from federation.codecs._vector import Layout
-from federation.errors import ClientError, RejectedUpdate
+from federation.errors import RejectedUpdate
 
 Feedback = Literal["none", "ef", "ef21"]
 PartSpecs = Mapping[str, Spec]
@@ -90,13 +90,12 @@ class Channel:
     ) -> Sent:
         """Encode parts for a receiver that holds `held`; `memory` is from the last `Sent`.
 
-        Raises ClientError where a value is NaN or infinite.
+        A lossy chain raises ValueError where a value is NaN or infinite; without one the receiver
+        refuses it.
         """
         payloads: dict[str, bytes] = {}
         kept: dict[str, Arrays] = {}
         for part, spec in specs.items():
-            if not is_finite(parts[part]):
-                raise ClientError(f"part {part!r} holds NaN or infinite values")
             sender = _Part(self, part, spec, place)
             base = None if self.lossless else held.get(part)
             payloads[part], after = sender.encode(parts[part], base, memory.get(part, {}))

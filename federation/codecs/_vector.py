@@ -26,7 +26,7 @@ class Layout:
     @classmethod
     def of(cls, spec: Spec, lossless: bool) -> Layout:
         """All fields are exact where nothing is compressed."""
-        kept = [lossless or f.exact or np.dtype(f.dtype).kind != "f" for f in spec]
+        kept = [lossless or f.exact or f.dtype[1] != "f" for f in spec]  # "<f4": a float
         pairs = list(zip(spec, kept, strict=True))
         compressed = tuple(field for field, is_exact in pairs if not is_exact)
         return cls(spec, compressed, tuple(field for field, is_exact in pairs if is_exact))
@@ -57,7 +57,7 @@ class Layout:
         found = unpack(exact, self.exact)
         start = 0
         for field in self.compressed:
-            stop = start + int(np.prod(field.shape, dtype=np.int64))
+            stop = start + field.size
             value = vector[start:stop].reshape(field.shape)
             found[field.name] = value.astype(field.dtype, copy=False)
             start = stop

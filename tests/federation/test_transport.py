@@ -8,7 +8,7 @@ import pytest
 from federation.arrays import digest, spec_of
 from federation.codecs._chain import Chain
 from federation.codecs._text import parse_chain
-from federation.errors import ClientError, RejectedUpdate
+from federation.errors import RejectedUpdate
 from federation.transport import ABSURD, Channel, Place
 
 PARTS = {"model": {"w": np.arange(6, dtype="f4").reshape(2, 3)}, "control": {"w": np.ones(2)}}
@@ -120,10 +120,12 @@ def test_other_parts_than_were_asked_for_are_refused():
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_values_that_are_not_finite_are_not_sent(value):
+def test_values_that_are_not_finite_are_refused(value):
     parts = {"model": {"w": np.array([1, value, 2, 3], "f4")}}
-    with pytest.raises(ClientError, match="NaN or infinite"):
-        channel().encode(parts, SPEC, {}, PLACE, {})
+    with pytest.raises(RejectedUpdate, match="NaN or infinite"):
+        exchange(channel(), parts)
+    with pytest.raises(ValueError, match="NaN"):
+        channel("topk(2)").encode(parts, SPEC, {}, PLACE, {})
 
 
 def test_an_absurd_scale_is_refused():
