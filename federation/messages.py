@@ -1,7 +1,8 @@
 """Requests and replies, and how they stand in Flower messages.
 
 A request's content is one `ConfigRecord` named "request" and one `ArrayRecord` named "parts"; a
-reply's is a `ConfigRecord` "reply", a `MetricRecord` "metrics" and an `ArrayRecord` "parts".
+reply's is a `MetricRecord` "metrics" and an `ArrayRecord` "parts", or a `ConfigRecord` "reply" that
+tells an error.
 Each part (the model, a control variate) is one array of encoded bytes, so a message is six or
 seven Flower objects, not hundreds. The client it goes to stands in the envelope alone: a
 broadcast is one content, shared by all its messages.
@@ -127,7 +128,6 @@ def reply_content(metrics: Mapping[str, float], payloads: Payloads) -> RecordDic
     """The content of a reply of a client that did what it was asked."""
     return RecordDict(
         {
-            "reply": ConfigRecord({"error": ""}),
             "metrics": MetricRecord(dict(metrics)),
             "parts": parts_record(payloads),
         }
@@ -150,8 +150,10 @@ def one_line(text: str) -> str:
 
 
 def error_of(content: RecordDict) -> str | None:
-    """The error that a reply tells, or None."""
-    record = content.get("reply")
+    """The error that a reply tells; None for a reply that holds results instead."""
+    if "reply" not in content:
+        return None
+    record = content["reply"]
     if not isinstance(record, ConfigRecord) or "error" not in record:
         raise RejectedUpdate("the message is not a reply of a Paceline client")
     text = str(record["error"])

@@ -113,8 +113,6 @@ class Fails(FedAvg):
         weight = "heavy" if self.how == "weight" else trained.examples
         metrics = {"drift": [1.0]} if self.how == "metrics" else {}
         model = {"w": "text"} if self.how == "parts" else trained.arrays
-        if self.how == "diverged":
-            model = {name: value * np.nan for name, value in model.items()}
         return Contribution({"model": model}, weight, metrics=metrics)
 
 
@@ -128,8 +126,7 @@ class Fails(FedAvg):
         ("second training", "KeyError: "),
         ("weight", "ValueError: could not convert string to float: 'heavy'"),
         ("metrics", "TypeError: float() argument must be"),
-        ("diverged", "part 'model' holds NaN or infinite values"),
-        ("parts", "AttributeError: 'str' object has no attribute"),
+        ("parts", "KeyError: "),
     ],
 )
 def test_an_algorithm_that_fails_for_one_client_harms_no_other(runtime, how, told):

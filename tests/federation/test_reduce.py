@@ -135,7 +135,6 @@ def test_a_good_reply_is_read_with_its_bytes():
         (
             RecordDict(
                 {
-                    "reply": ConfigRecord({"error": ""}),
                     "metrics": MetricRecord(GOOD),
                     "parts": ArrayRecord({"model": Array(MODEL["w"])}),
                 }
@@ -143,7 +142,7 @@ def test_a_good_reply_is_read_with_its_bytes():
             "part 'model' is of type 'numpy.ndarray', not 'paceline'",
         ),
         (RecordDict({"reply": ConfigRecord()}), "not a reply of a Paceline client"),
-        (RecordDict(), "not a reply of a Paceline client"),
+        (RecordDict(), "the reply holds no metrics"),
     ],
 )
 def test_a_reply_that_must_not_count_is_rejected_with_its_reason(content, reason):
