@@ -13,6 +13,7 @@ import contextlib
 import fcntl
 import json
 import os
+import time
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -31,6 +32,7 @@ Status = Literal["finished", "unfinished", "failed"]
 _SCENARIO: Final = "scenario.toml"
 _ENVIRONMENT: Final = "environment.json"
 _LOCK: Final = ".lock"
+_PATIENCE_S: Final = 1.0
 
 
 @dataclass(frozen=True)
@@ -126,14 +128,12 @@ class RunFolder:
             os.close(descriptor)
 
     def _take(self, descriptor: int) -> None:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        if not _locked(descriptor):
             owner = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
             raise FolderError(
                 f"{self.path} is in use by process {owner}: wait for it, stop it, "
                 "or choose another --out"
-            ) from None
+            )
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
 
@@ -174,6 +174,24 @@ class RunFolder:
             return read_table(self.path / "rounds.parquet", RoundRow)
         with Store.view(self.path) as store:
             return list(store.rows(RoundRow))
+
+
+def _locked(descriptor: int) -> bool:
+    """Take the lock, with a second's patience.
+
+    Between fork and exec a child of another thread (Ray starts some) holds what was open here, and
+    with it a lock that this process has just given back.
+    """
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+        else:
+            return True
 
 
 def free_folder(base: Path) -> Path:

@@ -96,7 +96,6 @@ def kill_after(process, folder, round_, moments):
     assert process.wait_until(lambda: committed(folder) >= round_), process.wait()
     time.sleep(moments.uniform(0, 0.1))
     assert process.kill(signal.SIGKILL).code == -signal.SIGKILL
-    assert RunFolder(folder).status() == "unfinished"
 
 
 def test_a_sweep_stopped_three_times_gives_the_same_bits(start, here, scenario, undisturbed, bits):
@@ -109,7 +108,7 @@ def test_a_sweep_stopped_three_times_gives_the_same_bits(start, here, scenario, 
     process.kill()
 
     process = start(*run, "--resume")
-    half = moments.randrange(1, 60)
+    half = moments.randrange(1, 30)
     assert process.wait_until(lambda: committed(out / "serial") >= half), process.wait()
     stopped = process.kill(signal.SIGINT)
     assert stopped.code == 130
@@ -119,7 +118,7 @@ def test_a_sweep_stopped_three_times_gives_the_same_bits(start, here, scenario, 
     again = shlex.split(said.partition("go on with: ")[2])
     assert again == ["paceline", *map(str, run), "--resume"]
 
-    kill_after(start(*again[1:]), out / "parallel", moments.randrange(1, 60), moments)
+    kill_after(start(*again[1:]), out / "parallel", moments.randrange(1, 30), moments)
     last = start(*again[1:]).wait()
     assert last.code == 0, last
     for name in ("serial", "parallel"):
