@@ -9,7 +9,7 @@ from clients.engines.eager import EagerEngine
 from clients.held import HeldVersions
 from clients.holdings import RowsOf, holdings
 from clients.runtime import ClientRuntime
-from federation.arrays import Spec
+from federation.arrays import Parts
 from federation.client_state import StateStore
 from federation.codecs._chain import Chain
 from federation.codecs._text import parse_chain
@@ -34,16 +34,16 @@ class Workshop:
 
     def runtime(self, rows_of: RowsOf, state_folder: Path) -> ClientRuntime:
         """A runtime for clients whose rows `rows_of` tells."""
-        config = self.config
+        config, algorithm = self.config, build_algorithm(self.config.strategy)
         engine = EagerEngine(self.learner, config.local, config.rounds, config.seed)
         return ClientRuntime(
             config=config,
             learner=self.learner,
-            algorithm=build_algorithm(config.strategy),
+            algorithm=algorithm,
             engine=engine,
             holdings=holdings(config, self.dataset, rows_of),
             store=StateStore(state_folder),
-            held=HeldVersions(state_folder / "held"),
+            held=HeldVersions(state_folder / "held", start(config, algorithm, self.learner)),
             uplink=uplink(config),
             downlink=downlink(config),
         )
@@ -67,20 +67,31 @@ def workshop(config: ClientConfig, data_dir: str | None, source: str | None = No
 def wiring(
     config: ClientConfig,
     algorithm: Algorithm,
-    model: Spec,
+    learner: Learner,
     timeout_s: float,
     memory: StateStore | None = None,
 ) -> Wiring:
-    """How the server writes requests and reads replies of this configuration."""
+    """How the server writes requests and reads replies; `learner` holds its initial weights."""
     return Wiring(
         config.digest,
         uplink(config),
         downlink(config),
-        algorithm.uplink_specs(model),
-        algorithm.downlink_specs(model),
+        algorithm.uplink_specs(learner.spec),
+        algorithm.downlink_specs(learner.spec),
         timeout_s,
+        start(config, algorithm, learner),
         memory,
     )
+
+
+def start(config: ClientConfig, algorithm: Algorithm, learner: Learner) -> Parts:
+    """What both sides begin with, each from the seed; only a lossy downlink uses it.
+
+    `learner` must hold its initial weights.
+    """
+    if downlink(config).lossless:
+        return {}
+    return algorithm.broadcast(algorithm.init(learner.arrays()))
 
 
 def uplink(config: ClientConfig) -> Channel:

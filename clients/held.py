@@ -15,17 +15,40 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from federation.arrays import Arrays, Parts
-from federation.downlink import WINDOW
+from federation.downlink import NOT_HELD, WHOLE, WINDOW, Letter, open_letter
+from federation.errors import ClientError
+from federation.transport import Channel, PartSpecs, parts_label
 
 _IN_MEMORY = 2
 
 
 @dataclass(frozen=True)
 class HeldVersions:
-    """One file per version; the last versions used are in memory too."""
+    """One file per version; the last versions used are in memory too.
+
+    `start` is version 0 as this process makes it from the seed.
+    """
 
     folder: Path
+    start: Parts = field(default_factory=dict)
     _recent: dict[int, Parts] = field(default_factory=dict)
+
+    def receive(self, channel: Channel, letter: Letter, specs: PartSpecs) -> Parts:
+        """The version that a letter makes; clients alike find what one of them decoded.
+
+        Raises ClientError where the letter's base is not held, RejectedUpdate for a wrong payload.
+        """
+        known = self.load(letter.version)
+        if known is not None and letter.base != WHOLE:
+            return known
+        base = {} if letter.base == WHOLE else self.load(letter.base)
+        if base is None and letter.base == 0 and letter.start == parts_label(self.start, specs):
+            base = self.start
+        if base is None:
+            raise ClientError(NOT_HELD)
+        parts = open_letter(channel, letter, specs, base)
+        self.save(letter.version, parts)
+        return parts
 
     def load(self, version: int) -> Parts | None:
         """The parts of a version, or None where it is not held."""

@@ -21,7 +21,7 @@ from clients.optimizers import rate
 from federation.arrays import Parts
 from federation.client_state import StateStore
 from federation.codecs._chain import Chain
-from federation.downlink import NOT_HELD, WHOLE, Letter, open_letter
+from federation.downlink import Letter
 from federation.errors import ClientError
 from federation.evaluation import evaluate
 from federation.messages import error_content, payloads_of, reply_content
@@ -95,23 +95,12 @@ class ClientRuntime:
         if kind == "evaluate":
             specs = {"model": self.learner.spec}
         if "version" in record:
-            letter = Letter(int(str(record["version"])), int(str(record["base"])), payloads)
-            return _Request(round_number, kind, self._open(letter, specs))
+            version, base, start = (int(str(record[key])) for key in ("version", "base", "start"))
+            letter = Letter(version, base, payloads, start)
+            return _Request(round_number, kind, self.held.receive(self.downlink, letter, specs))
         plain = Channel(Chain(()), self.config.seed, self.downlink.name)
         received = plain.decode(payloads, specs, {}, Place(round_number), {})
         return _Request(round_number, kind, received.parts)
-
-    def _open(self, letter: Letter, specs: PartSpecs) -> Parts:
-        """What a lossy downlink sent; clients alike find what one of them decoded."""
-        known = self.held.load(letter.version)
-        if known is not None and letter.base != WHOLE:
-            return known
-        base = {} if letter.base == WHOLE else self.held.load(letter.base)
-        if base is None:
-            raise ClientError(NOT_HELD)
-        parts = open_letter(self.downlink, letter, specs, base)
-        self.held.save(letter.version, parts)
-        return parts
 
     def _evaluate(self, client: int, request: _Request) -> RecordDict:
         started = time.perf_counter()

@@ -1,11 +1,13 @@
 """What the server sends down: the model, or the differences a client missed.
 
 With a lossy downlink all clients that are up to date hold the same arrays, version by version.
-Publishing a model encodes its difference from the last version; what that loses stays in the
-difference for the next version, so nothing is lost for good (error feedback on the server's
-side). A client that missed versions gets all their payloads (Sattler et al. 2019, "STC"), or the
-latest version whole and uncompressed where that is smaller. Each client's version is known, and
-only clients that were ever asked are remembered.
+Version 0 is the start: what every client makes by itself from the scenario's seed. Publishing a
+model encodes its difference from the last version; what that loses stays in the difference for the
+next version, so nothing is lost for good (error feedback on the server's side). A client that
+missed versions gets all their payloads (Sattler et al. 2019, "STC"), or the latest version whole
+and uncompressed where that is smaller. Each client's version is known, and only clients that were
+ever asked are remembered. A letter that builds on the start says which start that is, so that a
+client whose libraries draw other numbers asks for the model whole.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from numpy.typing import NDArray
 from federation.arrays import Arrays, Parts
 from federation.codecs._chain import Chain
 from federation.messages import Payloads
-from federation.transport import Channel, PartSpecs, Place
+from federation.transport import Channel, PartSpecs, Place, parts_label
 
 WINDOW = 256
 """Versions whose payloads are kept. Older clients get the model whole."""
@@ -35,33 +37,42 @@ WHOLE = -1
 class Letter:
     """What goes to a client: payloads that lead from version `base` to `version`.
 
-    Payload names are `part` where the model goes whole, `part@version` else.
+    Payload names are `part` where the model goes whole, `part@version` else. `start` names the
+    start's arrays where that is the base.
     """
 
     version: int
     base: int
     payloads: Payloads
+    start: int = 0
 
 
 @dataclass
 class Publisher:
-    """The server's side of a lossy downlink."""
+    """The server's side of a lossy downlink; `held` is the start, then the latest version."""
 
     channel: Channel
     specs: PartSpecs
+    held: Parts
     version: int = 0
-    held: Parts = field(default_factory=dict)
+    _start: int = field(init=False)
     _log: dict[int, Payloads] = field(default_factory=dict)
     _clients: dict[int, int] = field(default_factory=dict)
     _letters: dict[int, Letter] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Name the start while it is at hand."""
+        self._start = parts_label(self.held, self.specs)
+
     def publish(self, parts: Parts) -> None:
-        """Make `parts` the next version, as well as the codec can say it."""
+        """Make `parts` the next version, as well as the codec can say it.
+
+        The start itself is no new version: everyone has it.
+        """
+        if self.version == 0 and parts_label(parts, self.specs) == self._start:
+            return
         self._letters.clear()
         self.version += 1
-        if not self.held:
-            self.held = {part: dict(arrays) for part, arrays in parts.items()}
-            return
         place = Place(self.version)
         sent = self.channel.encode(parts, self.specs, self.held, place, {})
         received = self.channel.decode(sent.payloads, self.specs, self.held, place, {})
@@ -71,7 +82,7 @@ class Publisher:
 
     def letter(self, client: int) -> Letter:
         """What this client needs to hold the latest version; clients alike share the object."""
-        base = self._clients.get(client, WHOLE)
+        base = self._clients.get(client, 0)
         if base not in self._letters:
             self._letters[base] = self._letter(base)
         return self._letters[base]
@@ -82,7 +93,7 @@ class Publisher:
 
     def lost(self, client: int) -> None:
         """The client does not hold what it should; it gets the model whole next time."""
-        self._clients.pop(client, None)
+        self._clients[client] = WHOLE
 
     def _letter(self, base: int) -> Letter:
         whole = _whole(self.channel, self.held, self.specs, self.version)
@@ -96,7 +107,7 @@ class Publisher:
         }
         if sum(map(len, payloads.values())) >= sum(map(len, whole.values())):
             return Letter(self.version, WHOLE, whole)
-        return Letter(self.version, base, payloads)
+        return Letter(self.version, base, payloads, 0 if base else self._start)
 
     def state(self) -> dict[str, dict[str, NDArray[Any]]]:
         """All of this as arrays, for a checkpoint."""

@@ -117,7 +117,8 @@ def request_content(
 ) -> RecordDict:
     """The content of a request, shared by all clients it goes to.
 
-    `versions` are those of a lossy downlink: `version`, which the payloads make, from `base`.
+    `versions` are those of a lossy downlink: `version`, which the payloads make, from `base`, and
+    the name of the `start` where that is the base.
     """
     record = ConfigRecord({"config": config_digest, "round": body.round, "kind": body.kind})
     record.update(versions or {})

@@ -24,6 +24,7 @@ from federation.wire import content_bytes
 class Wiring:
     """How requests and replies of a run are written and read.
 
+    `start` is what a lossy downlink builds on: the parts that every client makes from the seed.
     `memory` is where the server keeps what an uplink with EF21 needs of each client.
     """
 
@@ -33,6 +34,7 @@ class Wiring:
     uplink_specs: PartSpecs
     downlink_specs: PartSpecs
     timeout_s: float
+    start: Parts
     memory: StateStore | None = None
 
 
@@ -50,15 +52,15 @@ class Outbox:
     """Writes requests one after another; remembers what it published, and who holds what."""
 
     wiring: Wiring
-    _publisher: Publisher | None = field(init=False)
+    _publisher: Publisher | None = field(init=False, default=None)
     _body: Body | None = None
     _written: dict[int, Written] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """A lossy downlink needs a publisher."""
         wiring = self.wiring
-        lossy = not wiring.downlink.lossless
-        self._publisher = Publisher(wiring.downlink, wiring.downlink_specs) if lossy else None
+        if not wiring.downlink.lossless:
+            self._publisher = Publisher(wiring.downlink, wiring.downlink_specs, wiring.start)
 
     def write(self, request: Request) -> Written:
         """What goes to this client; requests with one body in a row share it where they can."""
@@ -118,7 +120,7 @@ class Outbox:
     def _content(self, body: Body, letter: Letter | None) -> RecordDict:
         digest = self.wiring.config_digest
         if letter is not None:
-            versions = {"version": letter.version, "base": letter.base}
+            versions = {"version": letter.version, "base": letter.base, "start": letter.start}
             return request_content(digest, body, letter.payloads, versions)
         plain = Channel(Chain(()), self.wiring.downlink.seed, self.wiring.downlink.name)
         specs = {part: spec_of(arrays) for part, arrays in body.parts.items()}

@@ -124,7 +124,7 @@ def _fleet(
     told = wiring(
         config,
         algorithm,
-        made.learner.spec,
+        made.learner,
         scenario.engine.timeout_s,
         _server_memory(folder, config),
     )

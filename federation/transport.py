@@ -11,6 +11,7 @@ difference of the difference from it. What a side must remember is handed in and
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -64,6 +65,12 @@ def base_label(arrays: Arrays | None, spec: Spec) -> int:
     for field_ in spec:
         name.update(buffer_of(arrays[field_.name]))
     return name.intdigest() & 0xFFFFFFFF or 1
+
+
+def parts_label(parts: Parts, specs: PartSpecs) -> int:
+    """32 bits that name all parts together."""
+    labels = [base_label(parts.get(part), spec) for part, spec in specs.items()]
+    return zlib.crc32(repr(labels).encode())
 
 
 @dataclass(frozen=True)

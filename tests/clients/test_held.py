@@ -4,8 +4,12 @@ import numpy as np
 import pytest
 
 from clients.held import HeldVersions
-from federation.arrays import digest
-from federation.downlink import WINDOW
+from federation.arrays import digest, spec_of
+from federation.codecs._chain import Chain
+from federation.codecs._text import parse_chain
+from federation.downlink import NOT_HELD, WINDOW, Publisher
+from federation.errors import ClientError
+from federation.transport import Channel
 
 
 @pytest.fixture
@@ -53,3 +57,30 @@ def test_what_a_crash_left_half_written_is_not_found(held):
     held.save(1, version(1))
     (held.folder / ".v00000002.safetensors.123").write_bytes(b"half")
     assert HeldVersions(held.folder).load(2) is None
+
+
+CHANNEL = Channel(Chain(parse_chain("topk(0.5)")), 1, "downlink")
+SPECS = {part: spec_of(arrays) for part, arrays in version(0).items()}
+
+
+def test_a_client_that_was_never_asked_builds_on_its_own_start(tmp_path):
+    sender = Publisher(CHANNEL, SPECS, version(0))
+    sender.publish(version(5))
+    own = HeldVersions(tmp_path, version(0))
+    received = own.receive(CHANNEL, sender.letter(3), SPECS)
+    assert digest(in_order(received)) == digest(in_order(sender.held))
+
+
+def test_a_client_whose_start_differs_asks_for_the_model_and_is_in_step_from_then_on(tmp_path):
+    sender = Publisher(CHANNEL, SPECS, version(0))
+    other = HeldVersions(tmp_path, version(1))
+    with pytest.raises(ClientError, match=NOT_HELD):
+        other.receive(CHANNEL, sender.letter(3), SPECS)
+    sender.lost(3)
+    assert digest(in_order(other.receive(CHANNEL, sender.letter(3), SPECS))) == digest(
+        in_order(version(0))
+    )
+    sender.delivered(3)
+    sender.publish(version(5))
+    received = other.receive(CHANNEL, sender.letter(3), SPECS)
+    assert digest(in_order(received)) == digest(in_order(sender.held))

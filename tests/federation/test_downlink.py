@@ -25,8 +25,9 @@ def channel(codec="topk(0.01)"):
 
 
 def publisher(codec="topk(0.01)", versions=1):
-    made = Publisher(channel(codec), SPECS)
-    for seed in range(versions):
+    """A publisher that has gone from the start, model 0, to model `versions`."""
+    made = Publisher(channel(codec), SPECS, model(0))
+    for seed in range(versions + 1):
         made.publish(model(seed))
     return made
 
@@ -37,17 +38,37 @@ def received(sender, client, held):
     return letter, open_letter(sender.channel, letter, SPECS, held)
 
 
-def test_a_new_client_gets_the_model_whole_and_to_the_bit():
+def test_the_start_is_not_sent_at_all():
+    sender = publisher(versions=0)
+    letter, held = received(sender, 7, model(0))
+    assert (letter.version, letter.base, letter.payloads) == (0, 0, {})
+    assert digest(held) == digest(model(0))
+
+
+def test_a_new_client_gets_all_payloads_since_the_start():
     sender = publisher(versions=3)
+    letter, held = received(sender, 7, model(0))
+    assert (letter.base, letter.version, len(letter.payloads)) == (0, 3, 3)
+    assert digest(held) == digest(sender.held)
+
+
+def test_a_client_without_what_it_should_hold_gets_the_model_whole_and_to_the_bit():
+    sender = publisher(versions=3)
+    sender.lost(7)
     letter, held = received(sender, 7, {})
     assert letter.base == WHOLE
     assert digest(held) == digest(sender.held)
 
 
+def test_letters_on_other_starts_are_told_apart():
+    other = Publisher(channel(), SPECS, model(1))
+    assert publisher(versions=0).letter(7).start != other.letter(7).start
+
+
 def test_a_client_that_missed_versions_gets_all_their_payloads():
     sender = publisher()
-    _, held = received(sender, 7, {})
-    for seed in (1, 2, 3):
+    _, held = received(sender, 7, model(0))
+    for seed in (2, 3, 4):
         sender.publish(model(seed))
     letter, held = received(sender, 7, held)
     assert (letter.base, letter.version, len(letter.payloads)) == (1, 4, 3)
@@ -65,7 +86,7 @@ def test_clients_that_hold_the_same_version_share_a_letter():
 def test_the_model_goes_whole_where_that_is_smaller():
     sender = publisher("topk(0.4)")
     sender.delivered(7)
-    for seed in range(1, 5):
+    for seed in range(2, 6):
         sender.publish(model(seed))
     assert sender.letter(7).base == WHOLE
 
@@ -73,7 +94,7 @@ def test_the_model_goes_whole_where_that_is_smaller():
 def test_a_client_beyond_the_window_gets_the_model_whole():
     sender = publisher("topk(1)")
     sender.delivered(7)
-    for seed in range(1, WINDOW + 2):
+    for seed in range(2, WINDOW + 3):
         sender.publish(model(seed % 3))
     assert sender.letter(7).base == WHOLE
 
@@ -91,7 +112,7 @@ def test_a_restored_publisher_writes_the_same_letters():
     for client, seed in ((3, 1), (5, 2)):
         sender.delivered(client)
         sender.publish(model(seed))
-    again = Publisher(channel(), SPECS)
+    again = Publisher(channel(), SPECS, model(0))
     again.restore(sender.state())
     for one in (sender, again):
         one.publish(model(9))
@@ -110,6 +131,7 @@ def test_a_letter_on_another_base_is_refused():
 
 def test_a_letter_that_skips_a_version_is_refused():
     sender = publisher()
+    held = sender.held
     sender.delivered(7)
     sender.publish(model(1))
     letter = sender.letter(7)
@@ -118,5 +140,5 @@ def test_a_letter_that_skips_a_version_is_refused():
             sender.channel,
             Letter(letter.version + 1, letter.base, letter.payloads),
             SPECS,
-            model(0),
+            held,
         )

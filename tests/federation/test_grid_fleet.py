@@ -103,7 +103,7 @@ def world(tmp_path, monkeypatch):
     def begin(timeout_s=5.0):
         roster.begin(CLIENTS, enrolment_of, timeout_s)
 
-    told = wiring(config, FedAvg(), made.learner.spec, 5.0)
+    told = wiring(config, FedAvg(), made.learner, 5.0)
     fleet = GridFleet(grid, CLIENTS, told, roster)
     return World(grid, handler, roster, begin, fleet, made.learner.arrays())
 

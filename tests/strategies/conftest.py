@@ -66,7 +66,7 @@ def world(cache, tmp_path):
             object.__setattr__(runtime, "algorithm", algorithm)
             population = Population(scenario.fleet, clients, SEED)
             grid = VirtualGrid(InlineExecutor(runtime), population, 1e6)
-            return GridFleet(grid, clients, wiring(config, algorithm, made.learner.spec, 60.0))
+            return GridFleet(grid, clients, wiring(config, algorithm, made.learner, 60.0))
 
         return World(made, connect)
 
