@@ -43,7 +43,7 @@ class Workshop:
             engine=engine,
             holdings=holdings(config, self.dataset, rows_of),
             store=StateStore(state_folder),
-            held=HeldVersions(state_folder / "held", start(config, algorithm, self.learner)),
+            held=HeldVersions(versions_folder(state_folder), start(config, algorithm, self.learner)),
             uplink=uplink(config),
             downlink=downlink(config),
         )
@@ -82,6 +82,11 @@ def wiring(
         start(config, algorithm, learner),
         memory,
     )
+
+
+def versions_folder(state_folder: Path) -> Path:
+    """Where the versions of the model lie that the clients of this machine hold."""
+    return state_folder / "held"
 
 
 def start(config: ClientConfig, algorithm: Algorithm, learner: Learner) -> Parts:

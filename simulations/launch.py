@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import uuid
 
 from flwr.app import Context, RecordDict
 from flwr.app.user_config import UserConfig
 
+from clients.build import versions_folder
 from federation.data.source import load
 from federation.models.flops import training_flop_per_example
 from federation.results.environment import describe
@@ -28,7 +30,8 @@ def simulate(run: PlannedRun) -> None:
     folder = open_folder(run)
     if folder.is_finished():
         return
-    setup = ClientSetup(run.scenario, folder.path.absolute() / "clients")
+    kept = folder.path.absolute() / "clients"
+    setup = ClientSetup(run.scenario, kept)
     grid = virtual_grid(run, materials(run.scenario), executor(run.scenario.engine, setup))
     try:
         config: UserConfig = {
@@ -40,6 +43,7 @@ def simulate(run: PlannedRun) -> None:
         app(grid, Context(1, 1, {}, RecordDict(), config))
     finally:
         grid.close()
+    shutil.rmtree(versions_folder(kept), ignore_errors=True)  # nobody builds on them any more
 
 
 def open_folder(run: PlannedRun) -> RunFolder:

@@ -146,3 +146,18 @@ def test_entries_that_are_no_tensors_any_more_are_refused():
 def test_a_rank_that_there_is_not_is_refused(rank):
     with pytest.raises(ScenarioError, match="rank"):
         Powersgd(rank)
+
+
+def test_a_second_step_comes_close_to_the_best_of_that_rank():
+    """The singular value decomposition is the best; one step from a random start is not."""
+    rng = np.random.default_rng(0)
+    left, right = rng.standard_normal((60, 20)), rng.standard_normal((20, 80))
+    values = ((left * 0.7 ** np.arange(20)) @ right).astype("f4")
+    best = np.sum(np.linalg.svd(values)[1][4:] ** 2)
+
+    def lost(steps):
+        decoded, _ = through(Powersgd(4, steps), values.reshape(-1), shape_of((60, 80)))
+        return np.sum((decoded - values.reshape(-1)) ** 2)
+
+    assert lost(1) > 1.3 * best
+    assert best * 0.999 < lost(3) < 1.1 * best
