@@ -60,6 +60,8 @@ def _run(scenario: str, out: Path, part: tuple[int, int]) -> bool:
     from simulations import batch, prepare
 
     start, step = part
+    if step > 1:  # a folder can be in use by one process only
+        out = out / f"part-{start + 1}-of-{step}"
     runs = prepare.plan(scenario, [], str(out), resume=True)[start::step]
     missing = [one for one in runs if not RunFolder(one.folder).is_finished()]
     prepare.check_materials(missing)

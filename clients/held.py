@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -34,18 +34,24 @@ class HeldVersions:
     _recent: dict[int, Parts] = field(default_factory=dict)
 
     def receive(self, channel: Channel, letter: Letter, specs: PartSpecs) -> Parts:
-        """The version that a letter makes; clients alike find what one of them decoded.
+        """The version that a letter makes.
 
+        Clients that share the folder build on the newest version that one of them decoded.
         Raises ClientError where the letter's base is not held, RejectedUpdate for a wrong payload.
         """
-        known = self.load(letter.version)
-        if known is not None and letter.base != WHOLE:
-            return known
-        base = {} if letter.base == WHOLE else self.load(letter.base)
-        if base is None and letter.base == 0 and letter.start == parts_label(self.start, specs):
-            base = self.start
-        if base is None:
-            raise ClientError(NOT_HELD)
+        if letter.base == WHOLE:
+            return self._open(channel, letter, specs, {})
+        for version in range(letter.version, letter.base - 1, -1):
+            known = self.load(version)
+            if known is not None:
+                return self._open(channel, replace(letter, base=version), specs, known)
+        if letter.base == 0 and letter.start == parts_label(self.start, specs):
+            return self._open(channel, letter, specs, self.start)
+        raise ClientError(NOT_HELD)
+
+    def _open(self, channel: Channel, letter: Letter, specs: PartSpecs, base: Parts) -> Parts:
+        if letter.base == letter.version:
+            return base
         parts = open_letter(channel, letter, specs, base)
         self.save(letter.version, parts)
         return parts

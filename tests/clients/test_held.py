@@ -1,5 +1,7 @@
 """The versions of the model that clients hold, on disk and in memory."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -83,4 +85,16 @@ def test_a_client_whose_start_differs_asks_for_the_model_and_is_in_step_from_the
     sender.delivered(3)
     sender.publish(version(5))
     received = other.receive(CHANNEL, sender.letter(3), SPECS)
+    assert digest(in_order(received)) == digest(in_order(sender.held))
+
+
+def test_clients_of_one_machine_build_on_what_one_of_them_decoded(tmp_path):
+    """The payload of version 1 is spoilt: only who builds on the start would read it."""
+    sender, shared = Publisher(CHANNEL, SPECS, version(0)), HeldVersions(tmp_path, version(0))
+    sender.publish(version(5))
+    shared.receive(CHANNEL, sender.letter(3), SPECS)
+    sender.publish(version(6))
+    letter = sender.letter(4)
+    spoilt = {name: b"" if name.endswith("@1") else data for name, data in letter.payloads.items()}
+    received = shared.receive(CHANNEL, replace(letter, payloads=spoilt), SPECS)
     assert digest(in_order(received)) == digest(in_order(sender.held))
