@@ -35,6 +35,7 @@ class Workshop:
     def runtime(self, rows_of: RowsOf, state_folder: Path) -> ClientRuntime:
         """A runtime for clients whose rows `rows_of` tells."""
         config, algorithm = self.config, build_algorithm(self.config.strategy)
+        first = start(config, algorithm, self.learner)
         engine = EagerEngine(self.learner, config.local, config.rounds, config.seed)
         return ClientRuntime(
             config=config,
@@ -43,7 +44,7 @@ class Workshop:
             engine=engine,
             holdings=holdings(config, self.dataset, rows_of),
             store=StateStore(state_folder),
-            held=HeldVersions(versions_folder(state_folder), start(config, algorithm, self.learner)),
+            held=HeldVersions(versions_folder(state_folder), first),
             uplink=uplink(config),
             downlink=downlink(config),
         )
