@@ -1,0 +1,1 @@
+"""Energy and carbon: formulas with ranges, published models, power management, and meters."""

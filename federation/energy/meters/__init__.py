@@ -1,0 +1,1 @@
+"""Meters for real hardware, one a file, named by its file."""
