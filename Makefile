@@ -23,7 +23,7 @@ $(PIP) install -c constraints.txt -e '.[$(1)]'
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo check test reproduce bench clean
+.PHONY: help demo check test reproduce bench fuzz clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-10s %s\n", $$1, $$2}' Makefile
@@ -44,6 +44,9 @@ reproduce: .venv/.installed  ## repeat published results (long)
 
 bench: .venv/.installed  ## measure speed
 	$(BIN)/python -m benchmarks.speed
+
+fuzz: .venv/.installed  ## try forged payloads on every codec (long)
+	$(BIN)/python -m benchmarks.fuzz
 
 clean:  ## remove build artefacts and caches; results and .venv stay
 	rm -rf build dist *.egg-info *.fab .hypothesis .mypy_cache .pytest_cache .ruff_cache
