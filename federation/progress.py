@@ -9,40 +9,15 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
+from federation.results.spent import Spent
 from federation.results.tables import RoundRow
+from federation.units import bytes_text, joules_text, percent_text, seconds_text
 
 if TYPE_CHECKING:
     from rich.live import Live
 
 _PLAIN_EVERY_S = 5.0
 _PLAIN_SHARE = 0.05  # of the time so far, between two plain lines: a night is not 10,000 lines
-
-
-def human_bytes(size: float) -> str:
-    """Decimal units.
-
-    >>> human_bytes(1536000)
-    '1.5 MB'
-    """
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} TB"
-
-
-def human_seconds(seconds: float) -> str:
-    """Hours, minutes and seconds.
-
-    >>> human_seconds(3725), human_seconds(8.25)
-    ('1 h 02 min', '8.2 s')
-    """
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(int(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 @dataclass
@@ -58,8 +33,6 @@ class Progress:
     clock: str = "virtual"
     stream: TextIO = field(default_factory=lambda: sys.stderr)
     tick: Callable[[], float] = time.monotonic
-    _bytes: int = 0
-    _energy_j: float | None = None
     _quality: str = ""
     _started: float = 0.0
     _last_plain: float = float("-inf")
@@ -92,35 +65,32 @@ class Progress:
         else:
             print(line, file=self.stream, flush=True)
 
-    def update(self, row: RoundRow) -> None:
-        """Show the round that was just finished."""
-        self._bytes += row.uplink_bytes + row.downlink_bytes + row.peer_bytes
-        joules = (row.compute_j, row.radio_j, row.waiting_j, row.network_j, row.server_j)
-        if any(value is not None for value in joules):
-            self._energy_j = (self._energy_j or 0.0) + sum(value or 0.0 for value in joules)
+    def update(self, row: RoundRow, spent: Spent) -> None:
+        """Show the round that was just finished, and what the run took up to its end."""
         self._quality = _quality(row) or self._quality
-        line = self._line(row)
+        line = self._line(row, spent)
         if self._live is not None:
             self._show(self._live, line)
             return
         now = self.tick()
         pause_s = max(_PLAIN_EVERY_S, _PLAIN_SHARE * (now - self._started))
-        if row.round in (0, self.rounds) or now - self._last_plain >= pause_s:
+        ends = row.round == self.rounds or row.stopped is not None
+        if ends or row.round == 0 or now - self._last_plain >= pause_s:
             self._last_plain = now
             print(line, file=self.stream, flush=True)
 
-    def _line(self, row: RoundRow) -> str:
+    def _line(self, row: RoundRow, spent: Spent) -> str:
         parts = [f"{self.run}  round {row.round}/{self.rounds}"]
         if self._quality:
             parts.append(self._quality)
-        parts.append(human_bytes(self._bytes))
-        if self._energy_j is not None:
-            parts.append(f"{self._energy_j:.0f} J")
-        parts.append(f"{human_seconds(row.virtual_time_s)} {self.clock}")
+        parts.append(bytes_text(spent.sent_bytes))
+        if spent.energy_j is not None:
+            parts.append(joules_text(spent.energy_j.base))
+        parts.append(f"{seconds_text(row.virtual_time_s)} {self.clock}")
         done = row.round - self.first_round + 1
-        if done > 0 and row.round < self.rounds:
+        if done > 0 and row.round < self.rounds and row.stopped is None:
             left = (self.tick() - self._started) / done * (self.rounds - row.round)
-            parts.append(f"{human_seconds(left)} left")
+            parts.append(f"{seconds_text(left)} left")
         return "  ".join(parts)
 
     def _show(self, live: Live, line: str) -> None:
@@ -133,5 +103,5 @@ class Progress:
 def _quality(row: RoundRow) -> str:
     """How good the model is; empty for a round after which it was not tested."""
     if row.accuracy is not None:
-        return f"accuracy {row.accuracy:.2%}"
+        return f"accuracy {percent_text(row.accuracy)}"
     return "" if row.loss is None else f"loss {row.loss:.4g}"

@@ -1,4 +1,4 @@
-"""One run from its first or next round to its end: evaluate, record, commit.
+"""One run from its first or next round to its end: evaluate, record, commit, stop.
 
 A round's rows are committed in one transaction, together with the checkpoint that the run would
 resume from. Rounds shorter than half a second share a commit; then a crash costs at most that
@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
+from federation import stopping
 from federation.arrays import Arrays, Parts
 from federation.data.dataset import Dataset
 from federation.evaluation import Evaluation, evaluate
@@ -24,7 +25,9 @@ from federation.models.tasks import as_tensor
 from federation.progress import Progress
 from federation.recording import Recorder, Rows
 from federation.results import checkpoint
+from federation.results.spent import Spent
 from federation.results.store import Store
+from federation.results.tables import RoundRow
 from federation.rounds import RoundResult, State
 from federation.scenario.schema import Scenario
 
@@ -123,7 +126,7 @@ def _split(whole: Parts) -> tuple[State, Parts]:
 
 @dataclass
 class Session:
-    """What a run needs while it is under way."""
+    """What a run needs while it is under way. It goes on from what the journal's store holds."""
 
     scenario: Scenario
     fleet: Fleet
@@ -134,6 +137,15 @@ class Session:
     progress: Progress
     wall_before_s: float = 0.0
     _began: float = field(default_factory=time.monotonic)
+    _spent: Spent = field(default_factory=Spent)
+    _stopped: str | None = None
+    _is_told: bool = False
+
+    def __post_init__(self) -> None:
+        """Add up what the rounds before took, and see whether the run had come to its end."""
+        for row in self.journal.store.rows(RoundRow):
+            self._spent = self._spent.after(row)
+            self._stopped = row.stopped
 
     def open(self, state: State) -> None:
         """Record round 0: the model before training."""
@@ -141,23 +153,41 @@ class Session:
         self._record(RoundResult(0, state, (), now, now))
 
     def play(self, results: Iterator[RoundResult]) -> State | None:
-        """Record every round that the schedule yields; returns the last state."""
+        """Record what the schedule yields, to its end or to a `[stop]`; gives the last state."""
         state: State | None = None
-        for result in results:
+        while self._stopped is None and (result := next(results, None)) is not None:
             self._record(result)
             state = result.state
+        if self._stopped is not None:
+            self.progress.say(f"stopped: {self._stopped}")
         return state
 
     def _record(self, result: RoundResult) -> None:
-        due = self.due(result.round)
-        evaluation = self.examine(result.state["model"]) if due else None
-        tests = self._client_tests(result) if due else []
-        wall_s = self.wall_before_s + time.monotonic() - self._began
-        rows = self.recorder.rows(result, evaluation, tests, self.fleet.now, wall_s)
-        last = result.round == self.scenario.rounds
+        stop, due = self.scenario.stop, self.due(result.round)
+        rows = self._rows(result, due)
+        if not due and stopping.used_up(stop, self._spent.after(rows.round)):
+            rows = self._rows(result, True)  # the last round is always tested
+        self._spent = self._spent.after(rows.round)
+        self._stopped = stopping.met(stop, rows.round.accuracy, self._spent)
+        rows = replace(rows, round=replace(rows.round, stopped=self._stopped))
+        last = result.round == self.scenario.rounds or self._stopped is not None
         whole = joined(result.state, self.fleet.state())
-        self.journal.add(rows, whole, self.fleet.now, wall_s, last)
-        self.progress.update(rows.round)
+        self.journal.add(rows, whole, self.fleet.now, rows.round.wall_time_s, last)
+        self._tell(rows.round)
+
+    def _rows(self, result: RoundResult, tested: bool) -> Rows:
+        """The round's rows; the recorder may be asked for the same round twice."""
+        evaluation = self.examine(result.state["model"]) if tested else None
+        tests = self._client_tests(result) if tested else []
+        wall_s = self.wall_before_s + time.monotonic() - self._began
+        return self.recorder.rows(result, evaluation, tests, self.fleet.now, wall_s)
+
+    def _tell(self, row: RoundRow) -> None:
+        self.progress.update(row, self._spent)
+        if row.round > 0 and not self._is_told:
+            self._is_told = True
+            for line in stopping.unwatched(self.scenario.stop, self._spent):
+                self.progress.say(line)
 
     def _client_tests(self, result: RoundResult) -> Sequence[Reply]:
         """Let the round's clients test the new model on the rows they keep for it."""

@@ -2,21 +2,24 @@
 
 Everything is read from the `rounds` table. Bytes, energy and carbon add up over the rounds; times
 count from the start of the run. A run crosses an accuracy at the first evaluated round that has it
-or more, and the cost of that is the cost up to and including that round.
+or more, and the cost of that is the cost up to and including that round: nothing is interpolated.
 """
 
 from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Callable, Sequence
-from itertools import accumulate
+from collections.abc import Sequence
+from itertools import accumulate, chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from federation.energy.ranges import Range
 from federation.errors import BadInput, FolderError
 from federation.results.folder import RunFolder, find_runs
+from federation.results.spent import Spent
 from federation.results.tables import RoundRow
+from simulations import orders
 from simulations.render import render
 
 if TYPE_CHECKING:
@@ -24,18 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["compare", "render"]
 
-_ENERGY: Final = ("compute_j", "radio_j", "waiting_j", "network_j", "server_j")
-_OPTIONAL: Final = (
-    "final_metric",
-    "energy_j",
-    "energy_j_low",
-    "energy_j_high",
-    "carbon_g",
-    "carbon_g_low",
-    "carbon_g_high",
-    "joules_to",
-    "grams_to",
-)
+_TOTALS: Final = ("energy_j", "carbon_g")
+_CROSSING: Final = ("joules_to", "grams_to")
+_ENDS: Final = ("", "_low", "_high", "_open")
 Record = dict[str, Any]
 
 
@@ -43,7 +37,8 @@ def compare(folders: Sequence[Path], to_accuracy: float | None) -> pd.DataFrame:
     """One row per run at or below `folders`; columns carry their units, None is "not known".
 
     With `to_accuracy` (a fraction) the columns `rounds_to`, `bytes_to`, `seconds_to` and, where
-    there are figures, `joules_to` and `grams_to`; None where the run did not reach it.
+    there are figures, `joules_to` and `grams_to`; None where the run did not reach it. Figures that
+    rest on a range have `_low` and `_high` beside them, and `_open` where runs could change places.
 
     Raises BadInput for an accuracy that is no fraction, FolderError where a folder holds no run.
     """
@@ -57,6 +52,7 @@ def compare(folders: Sequence[Path], to_accuracy: float | None) -> pd.DataFrame:
         _record(label, RunFolder.open(path), to_accuracy)
         for label, path in zip(_labels(paths), paths, strict=True)
     ]
+    _mark_open(records, _TOTALS if to_accuracy is None else _CROSSING)
     frame = _frame(_without_idle_columns(records))
     frame.attrs["to_accuracy"] = to_accuracy  # for the table's caption
     return frame
@@ -77,10 +73,11 @@ def _labels(paths: Sequence[Path]) -> list[str]:
 
 def _record(label: str, folder: RunFolder, to_accuracy: float | None) -> Record:
     rows = folder.rounds()
+    spent = list(accumulate(rows, Spent.after, initial=Spent()))[1:]
     record = {"run": label, **_settings(rows), "status": _status(folder, rows)}
-    record |= _outcome(rows) | _cost(rows)
+    record |= _outcome(rows) | _cost(rows, spent)
     if to_accuracy is not None:
-        record |= _crossing(rows, to_accuracy)
+        record |= _crossing(rows, spent, to_accuracy)
     return record
 
 
@@ -113,6 +110,7 @@ def _outcome(rows: Sequence[RoundRow]) -> Record:
     accuracies = [row.accuracy for row in rows if row.accuracy is not None]
     return {
         "rounds": _last_round(rows),
+        "stopped": rows[-1].stopped if rows else None,
         "final_accuracy": _last(accuracies),
         "best_accuracy": max(accuracies, default=None),
         "final_metric": None if accuracies else _last([row.metric for row in rows]),
@@ -124,74 +122,57 @@ def _last(values: Sequence[float | None]) -> float | None:
     return next((value for value in reversed(values) if value is not None), None)
 
 
-def _cost(rows: Sequence[RoundRow]) -> Record:
+def _cost(rows: Sequence[RoundRow], spent: Sequence[Spent]) -> Record:
     """What all rounds together took."""
+    total = spent[-1] if spent else Spent()
     return {
-        "virtual_time_s": rows[-1].virtual_time_s if rows else 0.0,
+        "virtual_time_s": total.time_s,
         "wall_time_s": rows[-1].wall_time_s if rows else 0.0,
         "uplink_bytes": sum(row.uplink_bytes for row in rows),
         "downlink_bytes": sum(row.downlink_bytes for row in rows),
         "peer_bytes": sum(row.peer_bytes for row in rows),
-        "total_bytes": sum(map(_bytes, rows)),
-        "energy_j": _sum(rows, _energy),
-        **_range(rows, "energy_j", _ENERGY),
-        "carbon_g": _sum(rows, lambda row: row.carbon_g),
-        **_range(rows, "carbon_g", ("carbon_g",)),
+        "total_bytes": total.sent_bytes,
+        **_columns("energy_j", total.energy_j),
+        **_columns("carbon_g", total.carbon_g),
     }
 
 
-def _bytes(row: RoundRow) -> int:
-    return row.uplink_bytes + row.downlink_bytes + row.peer_bytes
+def _columns(name: str, figure: Range | None) -> Record:
+    """A figure and, where it rests on a range, its ends; `_mark_open` fills in `_open`."""
+    cells: Record = dict.fromkeys(_names(name))
+    return cells if figure is None else cells | figure.columns(name)
 
 
-def _energy(row: RoundRow) -> float | None:
-    """Energy of a round over the parts that are known; None where no part is."""
-    known = [value for part in _ENERGY if (value := getattr(row, part)) is not None]
-    return sum(known) if known else None
+def _names(figure: str) -> list[str]:
+    return [f"{figure}{end}" for end in _ENDS]
 
 
-def _sum(rows: Sequence[RoundRow], figure: Callable[[RoundRow], float | None]) -> float | None:
-    known = [value for row in rows if (value := figure(row)) is not None]
-    return sum(known) if known else None
-
-
-def _range(rows: Sequence[RoundRow], name: str, parts: Sequence[str]) -> Record:
-    """Both ends of a figure; a part without a range counts with its value. None without any."""
-    ends: Record = {}
-    for end in ("low", "high"):
-        ranged = any(getattr(row, f"{part}_{end}") is not None for row in rows for part in parts)
-        ends[f"{name}_{end}"] = _end(rows, parts, end) if ranged else None
-    return ends
-
-
-def _end(rows: Sequence[RoundRow], parts: Sequence[str], end: str) -> float:
-    total = 0.0
-    for row in rows:
-        for part in parts:
-            value = getattr(row, f"{part}_{end}")
-            total += (getattr(row, part) if value is None else value) or 0.0
-    return total
-
-
-def _crossing(rows: Sequence[RoundRow], accuracy: float) -> Record:
-    """The cost up to and including the first round with this accuracy."""
-    bytes_so_far = accumulate(map(_bytes, rows))
-    for index, (row, bytes_to) in enumerate(zip(rows, bytes_so_far, strict=True)):
+def _crossing(rows: Sequence[RoundRow], spent: Sequence[Spent], accuracy: float) -> Record:
+    """The cost up to and including the first round with this accuracy; None without one."""
+    for row, cost in zip(rows, spent, strict=True):
         if row.accuracy is not None and row.accuracy >= accuracy:
-            so_far = rows[: index + 1]
             return {
                 "rounds_to": row.round,
-                "bytes_to": bytes_to,
-                "seconds_to": row.virtual_time_s,
-                "joules_to": _sum(so_far, _energy),
-                "grams_to": _sum(so_far, lambda row: row.carbon_g),
+                "bytes_to": cost.sent_bytes,
+                "seconds_to": cost.time_s,
+                **_columns("joules_to", cost.energy_j),
+                **_columns("grams_to", cost.carbon_g),
             }
-    return dict.fromkeys(("rounds_to", "bytes_to", "seconds_to", "joules_to", "grams_to"))
+    unknown = dict.fromkeys(("rounds_to", "bytes_to", "seconds_to"))
+    return unknown | _columns("joules_to", None) | _columns("grams_to", None)
+
+
+def _mark_open(records: Sequence[Record], figures: Sequence[str]) -> None:
+    """Say in each record with which other runs its order in a figure is open."""
+    for figure in figures:
+        for record, names in zip(records, orders.rivals(records, figure), strict=True):
+            record[f"{figure}_open"] = names
 
 
 def _without_idle_columns(records: Sequence[Record]) -> list[Record]:
     """Leaves out columns that say nothing about any of the runs."""
-    idle = {name for name in _OPTIONAL if all(record.get(name) is None for record in records)}
+    optional = {"stopped", "final_metric", *chain(*map(_names, (*_TOTALS, *_CROSSING)))}
+    idle = {name for name in optional if all(record.get(name) is None for record in records)}
     if all(record["downlink_codec"] in (None, "none") for record in records):
         idle.add("downlink_codec")
     if all(record["status"] == "finished" for record in records):

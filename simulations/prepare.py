@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from federation import stopping
 from federation.data.dataset import Dataset
 from federation.data.partition import Assignment, cached_assignment
 from federation.data.source import load
@@ -168,12 +169,14 @@ def check_materials(runs: Sequence[PlannedRun]) -> None:
 
     seen: set[str] = set()
     for run in runs:
-        key = f"{run.scenario.data!r} {run.scenario.model!r} {run.scenario.seed}"
+        scenario = run.scenario
+        key = f"{scenario.data!r} {scenario.model!r} {scenario.seed} {scenario.stop!r}"
         if key in seen:
             continue
         seen.add(key)
         try:
-            made = materials(run.scenario)
-            check_step(run.scenario, made.dataset, made.learner)
+            made = materials(scenario)
+            stopping.check(scenario, made.learner.task.metric_name)
+            check_step(scenario, made.dataset, made.learner)
         except BadInput as error:
             raise type(error)(f"{run.label}: {error}") from None

@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from federation.errors import BadInput, unknown_choice
+from federation.units import NOTHING
 from simulations.table import Record, is_numeric, table
-from simulations.units import NOTHING
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from simulations.units import (
+from federation.units import (
     NOTHING,
     bytes_text,
     grams_text,
@@ -15,12 +15,14 @@ from simulations.units import (
     percent_text,
     seconds_text,
 )
+from simulations.orders import notes
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 Record = Mapping[str, Any]
 
+_OPEN: Final = "_open"
 _FOLDED: Final = 22  # the width to which a run's name or a codec chain may be folded; never cut
 
 
@@ -43,6 +45,7 @@ _COLUMNS: Final[Mapping[str, _Column]] = {
     "downlink_codec": _Column("downlink", setting=True),
     "status": _Column("status"),
     "rounds": _Column("rounds", rank=2, setting=True),
+    "stopped": _Column("stopped", rank=2, setting=True),
     "final_accuracy": _Column("accuracy", percent_text, max),
     "best_accuracy": _Column("best", percent_text, max, 9),
     "final_metric": _Column("metric", "{:.4g}".format),
@@ -63,7 +66,11 @@ _COLUMNS: Final[Mapping[str, _Column]] = {
     "bytes_to": _Column("bytes to", bytes_text, min),
     "seconds_to": _Column("time to", seconds_text, min),
     "joules_to": _Column("energy to", joules_text, min, 4),
+    "joules_to_low": _Column("energy to low", joules_text, min, 11),
+    "joules_to_high": _Column("energy to high", joules_text, min, 11),
     "grams_to": _Column("CO2e to", grams_text, min, 5),
+    "grams_to_low": _Column("CO2e to low", grams_text, min, 10),
+    "grams_to_high": _Column("CO2e to high", grams_text, min, 10),
 }
 
 
@@ -77,13 +84,15 @@ def table(
 ) -> str:
     """The columns `names` of `records` in at most `width` characters where that is possible.
 
-    Values of one setting for all runs are said once above the table, columns that do not fit are
-    named below it. On a terminal the best value of each column among finished runs is bold.
+    Values of one setting for all runs are said once above the table; below it, which columns do
+    not fit and which runs could change places. On a terminal the best value of each column among
+    finished runs is bold.
     """
     from rich.console import Console
 
     common = [name for name in names if _column(name).setting and _is_common(name, records)]
-    shown = [name for name in names if name not in common]
+    uncertain = [name.removesuffix(_OPEN) for name in names if name.endswith(_OPEN)]
+    shown = [name for name in names if name not in common and not name.endswith(_OPEN)]
     left_out = _too_many(shown, records, width)
     shown = [name for name in shown if name not in left_out]
     text = io.StringIO()
@@ -104,6 +113,9 @@ def table(
     if left_out:
         headings = ", ".join(_column(name).heading for name in names if name in left_out)
         console.print(f"Not shown for lack of width: {headings} (--format csv has all)")
+    for figure in uncertain:
+        for note in notes(records, figure):
+            console.print(note, markup=False)
     return "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines())
 
 

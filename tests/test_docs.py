@@ -14,9 +14,9 @@ import pytest
 import tomli_w
 import typer
 
+from federation.units import bytes_text, seconds_text
 from simulations import catalogue, cli, launch, prepare
 from simulations.compare import compare, render
-from simulations.units import bytes_text, seconds_text
 
 ROOT = Path(__file__).resolve().parent.parent
 WITH_COMMANDS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -16,7 +16,10 @@ from typing import Any, Final, TypeVar, get_args, get_type_hints
 
 @dataclass(frozen=True, slots=True)
 class RoundRow:
-    """One round of a run. Round 0 is the model before training."""
+    """One round of a run. Round 0 is the model before training.
+
+    `stopped` says which rule of the scenario ends the run here; null in all other rounds.
+    """
 
     run: str
     round: int
@@ -56,6 +59,7 @@ class RoundRow:
     server_j_high: float | None = None
     carbon_g_low: float | None = None
     carbon_g_high: float | None = None
+    stopped: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,6 +172,16 @@ class EvaluationConfig(Section):
     per_client: bool = False
 
 
+class StopConfig(Section):
+    """What ends a run before its last round: whichever is met first. None: that does not."""
+
+    accuracy: Annotated[float, Field(gt=0, le=1)] | None = None
+    bytes: PositiveInt | None = None
+    seconds: PositiveFloat | None = None
+    joules: PositiveFloat | None = None
+    grams: PositiveFloat | None = None
+
+
 class EngineConfig(Section):
     """What executes the clients. Never changes a result, only how long it takes.
 
@@ -204,6 +214,7 @@ class Scenario(Section):
     downlink: ChannelConfig = ChannelConfig()
     fleet: list[FleetShare] = [FleetShare()]
     evaluation: EvaluationConfig = EvaluationConfig()
+    stop: StopConfig | None = None
     engine: EngineConfig = EngineConfig()
 
     @model_validator(mode="after")

@@ -2,6 +2,7 @@
 
 import io
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,11 +13,12 @@ from federation.arrays import digest
 from federation.evaluation import Evaluation
 from federation.messages import Reply, Timing
 from federation.progress import Progress
-from federation.recording import Recorder
+from federation.recording import Recorder, Rows
 from federation.results.folder import RunFolder
 from federation.results.tables import ClientRow, ExchangeRow, RoundRow
 from federation.rounds import RoundResult, outcome_of
 from federation.scenario import files
+from federation.scenario.schema import StopConfig
 from federation.session import Examiner, Journal, Session, start_of
 
 ROUNDS = 5
@@ -148,3 +150,131 @@ def test_the_model_is_tested_as_often_as_asked_and_after_the_last_round(folder, 
         session.play(result_of(number) for number in range(1, ROUNDS + 1))
         losses = {row.round: row.loss for row in store.rows(RoundRow)}
     assert losses == {0: 0.0, 1: None, 2: 2.0, 3: None, 4: 4.0, 5: 5.0}
+
+
+@pytest.fixture
+def stopping_at(scenario, open_session):
+    """Sessions of a scenario with `[stop]` whose rounds take as many joules as the test says."""
+
+    def make(folder, store, stop, joules=(), keeps_state=True):
+        session = open_session(folder, store, keeps_state)
+        session.scenario = scenario.model_copy(update={"stop": StopConfig(**stop)})
+        whole = session.recorder.rows
+
+        def rows(result, *rest):
+            made = whole(result, *rest)
+            energy = joules[result.round - 1] if result.round and joules else None
+            return Rows(replace(made.round, compute_j=energy), made.clients, made.exchanges)
+
+        session.recorder = SimpleNamespace(rows=rows)
+        return session
+
+    return make
+
+
+def play_on(session, first=1):
+    """Plays all rounds from `first` on; gives the number of rounds that were made."""
+    made = []
+
+    def results():
+        for number in range(first, ROUNDS + 1):
+            made.append(number)
+            yield result_of(number)
+
+    session.play(results())
+    return made
+
+
+def stopped_rows(store):
+    return {row.round: row.stopped for row in store.rows(RoundRow) if row.stopped is not None}
+
+
+def test_the_round_that_crosses_a_budget_is_the_last_and_counts(folder, stopping_at):
+    with folder.drive() as store:
+        session = stopping_at(folder, store, {"bytes": 11}, keeps_state=False)  # 5 bytes a round
+        assert play_on(session) == [1, 2, 3]
+        assert stopped_rows(store) == {3: "bytes 15 B >= 11 B"}
+        assert store.committed()[0] == 3
+    assert session.progress.stream.getvalue().endswith("tiny  stopped: bytes 15 B >= 11 B\n")
+
+
+def test_the_last_round_is_tested_though_it_was_not_due(folder, stopping_at):
+    with folder.drive() as store:
+        play_on(stopping_at(folder, store, {"bytes": 15}))
+        tested = [row.round for row in store.rows(RoundRow) if row.accuracy is not None]
+    assert tested == [2, 3]
+
+
+def test_an_accuracy_is_seen_only_where_the_model_is_tested(folder, stopping_at):
+    with folder.drive() as store:
+        assert play_on(stopping_at(folder, store, {"accuracy": 0.5})) == [1, 2]
+        assert stopped_rows(store) == {2: "accuracy 50% >= 50%"}
+
+
+def test_an_accuracy_that_a_budgets_last_round_has_is_named_too(folder, stopping_at):
+    with folder.drive() as store:
+        play_on(stopping_at(folder, store, {"accuracy": 0.5, "bytes": 5}))
+        assert stopped_rows(store) == {1: "accuracy 50% >= 50%, bytes 5 B >= 5 B"}
+
+
+def test_a_model_that_is_good_enough_from_the_start_is_not_trained(folder, stopping_at):
+    with folder.drive() as store:
+        session = stopping_at(folder, store, {"accuracy": 0.25})
+        session.open(state_after(0))
+        assert play_on(session) == []
+        assert stopped_rows(store) == {0: "accuracy 50% >= 25%"}
+        assert store.committed()[0] == 0
+
+
+def test_rounds_stay_the_upper_limit(folder, stopping_at):
+    with folder.drive() as store:
+        assert play_on(stopping_at(folder, store, {"accuracy": 0.9})) == [1, 2, 3, 4, 5]
+        assert stopped_rows(store) == {}
+
+
+def test_a_budget_of_joules_without_figures_says_so_once_and_goes_on(folder, stopping_at):
+    with folder.drive() as store:
+        session = stopping_at(folder, store, {"joules": 1})
+        assert play_on(session) == [1, 2, 3, 4, 5]
+    said = session.progress.stream.getvalue()
+    assert said.count("stop.joules = 1 has no effect: this run's energy is not known") == 1
+
+
+JOULES = (0.1, 0.7, 0.2, 0.4, 0.3)  # 0.1 + 0.7 + 0.2 is 0.9999999999999999, 0.7 + 0.2 + 0.1 is 1
+
+
+@pytest.mark.parametrize("budget", [0.1, 0.8, 0.9999999999999999, 1.0, 1.7])
+@pytest.mark.parametrize("killed_after", range(ROUNDS))
+def test_a_resumed_run_stops_where_the_undisturbed_one_does(
+    tmp_path, stopping_at, budget, killed_after
+):
+    """The sums have the same bits: otherwise a budget of 1 J would end another round."""
+    ends = []
+    for name, breaks in (("undisturbed", [1]), ("resumed", [1, killed_after + 1])):
+        folder = RunFolder.create(tmp_path / name, "rounds = 5\n", {"run_id": "1"})
+        for first, last in zip(breaks, [*breaks[1:], ROUNDS + 1], strict=True):
+            with folder.drive() as store:
+                session = stopping_at(folder, store, {"joules": budget}, JOULES)
+                session.play(result_of(number) for number in range(first, last))
+                rows = [(row.round, row.compute_j, row.stopped) for row in store.rows(RoundRow)]
+        ends.append(rows)
+    # A run that was stopped before it was killed makes no further round.
+    assert ends[1] == ends[0]
+
+
+def test_a_run_killed_after_its_last_round_says_why_it_was_the_last(folder, stopping_at):
+    with folder.drive() as store:
+        play_on(stopping_at(folder, store, {"bytes": 6}))
+    with folder.drive() as store:
+        session = stopping_at(folder, store, {"bytes": 6})
+        assert play_on(session, first=3) == []
+    assert session.progress.stream.getvalue() == "tiny  stopped: bytes 10 B >= 6 B\n"
+
+
+def test_a_resumed_run_shows_the_bytes_of_all_its_rounds(folder, stopping_at):
+    with folder.drive() as store:
+        stopping_at(folder, store, {}).play(iter([result_of(1), result_of(2)]))
+        session = stopping_at(folder, store, {})
+        play_on(session, first=3)
+    last = session.progress.stream.getvalue().splitlines()[-1]
+    assert last.startswith("tiny  round 5/5  accuracy 50.00%  25 B  ")

@@ -313,3 +313,80 @@ def test_a_copy_without_store_and_model_can_be_compared(write, tmp_path):
     for name in ("scenario.toml", "rounds.parquet"):
         shutil.copy(folder / name, copy / name)
     assert only(copy) == only(folder)
+
+
+def test_the_cost_of_an_accuracy_has_the_ends_of_what_it_rests_on(write):
+    rounds = rounds_of([0.5, 0.9, 0.95], compute_j=2.0, carbon_g=1.0)
+    rounds[2] = replace(rounds[2], compute_j_low=1.0, compute_j_high=5.0)
+    rounds[3] = replace(rounds[3], compute_j_low=0.0, compute_j_high=100.0)
+    row = only(write("a", rounds), 0.9)
+    assert (row["joules_to_low"], row["joules_to"], row["joules_to_high"]) == (5.0, 6.0, 9.0)
+    assert row["grams_to"] == 3.0
+    assert "grams_to_low" not in row, "emissions are exact here"
+
+
+def ranged(accuracies, low, base, high, **changes):
+    """Rounds whose computing rests on a range in the last one only."""
+    rounds = rounds_of(accuracies, compute_j=0.0, **changes)
+    ends = {"compute_j_low": low, "compute_j": base, "compute_j_high": high}
+    return [*rounds[:-1], replace(rounds[-1], **ends)]
+
+
+@pytest.fixture
+def open_order(write, tmp_path):
+    """`a` 10 to 14 J, `b` 12 to 15 J, `far` 20 to 21 J; `bad` overlaps and is not good enough."""
+    write("a", ranged([0.9], 10.0, 12.0, 14.0))
+    write("b", ranged([0.9], 12.0, 13.0, 15.0))
+    write("bad", ranged([0.5], 11.0, 12.0, 13.0))
+    write("far", ranged([0.9], 20.0, 20.5, 21.0))
+    return tmp_path
+
+
+def test_runs_that_reach_an_accuracy_and_could_change_places_name_each_other(open_order):
+    frame = compare([open_order], 0.9)
+    assert frame["joules_to_open"].to_list() == ["b", "a", None, None]
+    assert "energy_j_open" not in frame, "the question is what the accuracy costs"
+    assert [r["joules_to_open"] for r in json.loads(render(frame, "json"))] == [
+        "b",
+        "a",
+        None,
+        None,
+    ]
+    assert [r["joules_to_open"] for r in csv.DictReader(io.StringIO(render(frame, "csv")))] == [
+        "b", "a", "", ""
+    ]  # fmt: skip
+
+
+def test_without_an_accuracy_the_totals_are_looked_at(open_order):
+    frame = compare([open_order], None)
+    assert frame["energy_j_open"].to_list() == ["bad; b", "a; bad", "a; b", None]
+
+
+def test_the_table_says_below_it_which_orders_are_open(open_order):
+    text = render(compare([open_order], 0.9), "table", width=140, terminal=False)
+    assert text.splitlines()[-1] == (
+        "a and b: the order in joules is open: 10.0 J to 14.0 J against 12.0 J to 15.0 J; "
+        "a is lower at both ends"
+    )
+    assert "open  " not in text, "it is no column there"
+    narrow = render(compare([open_order], None), "table", width=60, terminal=False)
+    assert max(map(len, narrow.splitlines())) <= 60
+    assert narrow.count("the order in joules is") == 3
+
+
+def test_settled_orders_are_not_mentioned(write, tmp_path):
+    write("a", ranged([0.9], 10.0, 11.0, 12.0))
+    write("b", ranged([0.9], 12.0, 13.0, 15.0))
+    frame = compare([tmp_path], 0.9)
+    assert not [name for name in frame.columns if name.endswith("_open")]
+    assert "order" not in render(frame, "table")
+
+
+def test_a_run_that_was_stopped_says_why(write, tmp_path):
+    rounds = rounds_of([0.5, 0.9])
+    rounds[-1] = replace(rounds[-1], stopped="accuracy 90% >= 90%")
+    write("early", rounds, planned=100)
+    write("whole", rounds_of([0.5, 0.6]))
+    frame = compare([tmp_path], None)
+    assert frame["stopped"].to_list() == ["accuracy 90% >= 90%", None]
+    assert "status" not in frame, "both are finished"

@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from federation.progress import Progress, human_bytes, human_seconds
+from federation.progress import Progress
+from federation.results.spent import Spent
 from federation.results.tables import RoundRow
 
 
@@ -25,6 +26,18 @@ def row(number, **changes):
         "server_j": None, "carbon_g": None,
     }  # fmt: skip
     return RoundRow(**(values | changes))
+
+
+def shown_to(live):
+    """Shows one round after the other, with what they took together."""
+    spent = Spent()
+
+    def update(number, **changes):
+        nonlocal spent
+        spent = spent.after(row(number, **changes))
+        live.update(row(number, **changes), spent)
+
+    return update
 
 
 class Clock:
@@ -48,8 +61,9 @@ def shown(clock):
     def run(round_s, rounds=1000, **changes):
         stream = io.StringIO()
         with Progress("tiny", rounds, stream=stream, tick=clock) as live:
+            update = shown_to(live)
             for number in range(rounds + 1):
-                live.update(row(number, **changes))
+                update(number, **changes)
                 clock.now += round_s
         return stream.getvalue().splitlines()
 
@@ -70,46 +84,47 @@ def test_slow_rounds_show_a_line_every_few_seconds_and_fewer_in_the_end(shown):
 def test_a_line_holds_accuracy_bytes_joules_and_the_time_left(clock):
     stream = io.StringIO()
     with Progress("tiny", 4, stream=stream, tick=clock) as live:
-        live.update(row(0, accuracy=0.1, uplink_bytes=0, downlink_bytes=0, peer_bytes=0))
+        update = shown_to(live)
+        update(0, accuracy=0.1, uplink_bytes=0, downlink_bytes=0, peer_bytes=0)
         clock.now += 30
-        live.update(row(1, compute_j=20.0, radio_j=1.4))
+        update(1, compute_j=20.0, radio_j=1.4)
     first, second = stream.getvalue().splitlines()
     assert first == "tiny  round 0/4  accuracy 10.00%  0 B  0.0 s virtual"
     assert second == (
-        "tiny  round 1/4  accuracy 10.00%  3.5 kB  21 J  1 min 30 s virtual  1 min 30 s left"
+        "tiny  round 1/4  accuracy 10.00%  3.50 kB  21.4 J  1 min 30 s virtual  1 min 30 s left"
     )
 
 
 def test_without_an_accuracy_the_loss_is_shown(clock):
     stream = io.StringIO()
     with Progress("tiny", 2, stream=stream, tick=clock) as live:
-        live.update(row(0, loss=2.5))
+        update = shown_to(live)
+        update(0, loss=2.5)
         clock.now += 30
-        live.update(row(1))
+        update(1)
     assert ["loss 2.5" in line for line in stream.getvalue().splitlines()] == [True, True]
 
 
-def test_a_resumed_run_counts_its_own_rounds_for_the_time_left(clock):
+def test_a_resumed_run_counts_its_own_rounds_for_the_time_left_and_all_for_the_bytes(clock):
     stream = io.StringIO()
     with Progress("tiny", 100, first_round=91, stream=stream, tick=clock) as live:
         clock.now += 10
-        live.update(row(91))
-    assert stream.getvalue().rstrip().endswith("1 min 30 s left")
+        live.update(row(91), Spent(sent_bytes=90 * 3500).after(row(91)))
+    line = stream.getvalue().rstrip()
+    assert line.endswith("1 min 30 s left")
+    assert "  318 kB  " in line
 
 
-@pytest.mark.parametrize(
-    ("size", "text"), [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (2.5e12, "2.5 TB")]
-)
-def test_bytes_for_people(size, text):
-    assert human_bytes(size) == text
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.04, "0.0 s"), (59.9, "59.9 s"), (60, "1 min 00 s"), (7260, "2 h 01 min")],
-)
-def test_seconds_for_people(seconds, text):
-    assert human_seconds(seconds) == text
+def test_the_round_that_ends_a_run_is_shown_and_nothing_is_left(clock):
+    stream = io.StringIO()
+    with Progress("tiny", 100, stream=stream, tick=clock) as live:
+        update = shown_to(live)
+        update(0)
+        update(1)
+        update(2, accuracy=0.97, stopped="accuracy 97% >= 97%")
+    first, last = stream.getvalue().splitlines()
+    assert first.startswith("tiny  round 0/100  ")
+    assert last == "tiny  round 2/100  accuracy 97.00%  10.5 kB  3 min 00 s virtual"
 
 
 def on_a_terminal(command, cwd, columns):

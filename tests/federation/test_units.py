@@ -2,7 +2,7 @@
 
 import pytest
 
-from simulations.units import bytes_text, grams_text, joules_text, percent_text, seconds_text
+from federation.units import bytes_text, grams_text, joules_text, percent_text, seconds_text
 
 
 @pytest.mark.parametrize(
