@@ -1,1 +1,1 @@
-"""Speed, and published results repeated: run by `make bench` and `make reproduce`."""
+"""Speed, compression, fuzzing, and published results repeated: `make bench`, `reproduce`, `fuzz`."""
