@@ -42,8 +42,9 @@ test: .venv/.installed  ## set up and pass the tests
 reproduce: .venv/.installed  ## repeat published results (long)
 	$(BIN)/python -m benchmarks.reproduce
 
-bench: .venv/.installed  ## measure speed
+bench: .venv/.installed  ## measure speed, and codecs
 	$(BIN)/python -m benchmarks.speed
+	$(BIN)/python -m benchmarks.codecs
 
 fuzz: .venv/.installed  ## try forged payloads on every codec (long)
 	$(BIN)/python -m benchmarks.fuzz

@@ -1,1 +1,1 @@
-"""Speed, compression, fuzzing, and published results repeated: `make bench`, `reproduce`, `fuzz`."""
+"""Speed, compression, fuzzing, published results: `make bench`, `fuzz`, `reproduce`."""
