@@ -87,16 +87,19 @@ def unpack(data: bytes | memoryview, spec: Spec) -> dict[str, Array]:
     return arrays
 
 
-def is_finite(arrays: Arrays) -> bool:
-    """Whether no value is NaN or infinite."""
+def is_within(arrays: Arrays, most: float) -> bool:
+    """Whether no value is NaN or above `most` in magnitude."""
     with np.errstate(over="ignore", invalid="ignore"):
-        return all(_is_finite(value) for value in arrays.values() if value.dtype.kind == "f")
+        return all(_is_within(value.reshape(-1), most) for value in arrays.values())
 
 
-def _is_finite(value: Array) -> bool:
-    """A sum of squares is the fastest test; only where it overflows are the values looked at."""
-    flat = value.reshape(-1)
-    return math.isfinite(np.dot(flat, flat)) or bool(np.isfinite(flat).all())
+def _is_within(flat: Array, most: float) -> bool:
+    """A sum of squares is the fastest test; only where it is large are the values looked at."""
+    if flat.dtype.kind == "f" and float(np.dot(flat, flat)) <= most * most:
+        return True
+    if not flat.size or flat.dtype.kind not in "fiu":
+        return True
+    return -most <= float(flat.min()) and float(flat.max()) <= most  # NaN is in both
 
 
 def cast_like(arrays: Arrays, like: Arrays) -> dict[str, Array]:

@@ -11,7 +11,9 @@ from flwr.app import Message
 from flwr.serverapp import Grid
 
 from federation.arrays import Parts
+from federation.arrivals import Arrivals
 from federation.downlink import NOT_HELD
+from federation.energy.account import Accountant
 from federation.enrolment import NOT_ENROLLED
 from federation.errors import RunError
 from federation.fleet import Gathered
@@ -40,6 +42,10 @@ class SimulatedGrid(Protocol):
     def place_of(self, client: int) -> tuple[str, str, str | None]:
         """The names of a client's device, network and region."""
 
+    @property
+    def accountant(self) -> Accountant | None:
+        """Who knows what a round took in energy."""
+
     def timing_of(self, message_id: str) -> Timing:
         """The legs of the exchange that this request began, once its reply was pulled."""
 
@@ -56,7 +62,7 @@ class _Sent:
     expected: Expectation
     sent_bytes: int
     sent_s: float
-    again: bool = False
+    first_try: Reply | None = None
 
 
 @dataclass
@@ -76,11 +82,13 @@ class GridFleet:
     _ready: list[Reply] = field(default_factory=list)
     _simulated: SimulatedGrid | None = field(init=False)
     _outbox: Outbox = field(init=False)
+    _arrivals: Arrivals = field(init=False)
 
     def __post_init__(self) -> None:
         """Look once what kind of grid it is: the test takes longer than to write a message."""
         self._outbox = Outbox(self.wiring)
         self._simulated = self.grid if isinstance(self.grid, SimulatedGrid) else None
+        self._arrivals = Arrivals(self.grid, trusted=self._simulated is not None)
 
     @property
     def now(self) -> float:
@@ -99,6 +107,11 @@ class GridFleet:
         if self._simulated is not None:
             return self._simulated.place_of(client)
         return None, None, None
+
+    @property
+    def accountant(self) -> Accountant | None:
+        """Who knows what a round took in energy: nobody, of real nodes."""
+        return None if self._simulated is None else self._simulated.accountant
 
     def state(self) -> Parts:
         """What must be in a checkpoint beside the algorithm's state."""
@@ -166,14 +179,14 @@ class GridFleet:
         assert self.roster is not None
         return self.roster.node_of(client)
 
-    def _push(self, requests: Sequence[Request], again: bool = False) -> None:
+    def _push(self, requests: Sequence[Request], first_try: Reply | None = None) -> None:
         if self.roster is not None:
             self.roster.refresh()
         sent = self._write(requests)
         reachable = [one for one in sent if one.message.metadata.dst_node_id != 0]
         names = list(self.grid.push_messages([one.message for one in reachable]))
         for name, one in zip(names, reachable, strict=True):
-            one.again = again
+            one.first_try = first_try
             self._pending[name] = one
         for one in sent:
             if one.message.metadata.dst_node_id == 0:
@@ -181,14 +194,13 @@ class GridFleet:
                 self._ready.append(self._failed(one, reason))
 
     def _poll(self, pace: Pace) -> None:
-        arrived = list(self.grid.pull_messages(list(self._pending)))
-        for message in arrived:
-            name = message.metadata.reply_to_message_id
+        arrived = list(self._arrivals.fetch(list(self._pending)))
+        for name, message in arrived:
             one = self._pending.pop(name)
             reply = one.expected.read(one.request.client, message)
             self._outbox.note(reply)
-            if not one.again and self._mended(one.request.client, reply):
-                self._push([one.request], again=True)
+            if one.first_try is None and self._mended(one.request.client, reply):
+                self._push([one.request], _with_request(reply, one))
                 continue
             timed = replace(reply, timing=self._timing(name, one, reply))
             self._ready.append(_with_request(timed, one))
@@ -206,7 +218,9 @@ class GridFleet:
     def _timing(self, name: str, one: _Sent, reply: Reply) -> Timing:
         if self._simulated is not None:
             return self._simulated.timing_of(name)
-        return Timing(one.sent_s, self.now, compute_s=reply.metrics.get("compute_s"))
+        now, told_s = self.now, reply.metrics.get("compute_s", -1.0)
+        possible = 0 <= told_s <= now - one.sent_s
+        return Timing(one.sent_s, now, compute_s=told_s if possible else None)
 
     def _give_up_on_late_ones(self) -> None:
         for name, one in list(self._pending.items()):
@@ -223,5 +237,11 @@ class GridFleet:
 
 
 def _with_request(reply: Reply, one: _Sent) -> Reply:
-    raw_bytes = one.request.body.raw_bytes
-    return replace(reply, request_raw_bytes=raw_bytes, request_sent_bytes=one.sent_bytes)
+    """With what the request took; of one that was sent twice, both tries together."""
+    first = one.first_try or Reply(reply.client, reply.round, reply.kind)
+    return replace(
+        reply,
+        sent_bytes=reply.sent_bytes + first.sent_bytes,
+        request_raw_bytes=one.request.body.raw_bytes,
+        request_sent_bytes=one.sent_bytes + first.request_sent_bytes,
+    )

@@ -146,12 +146,18 @@ def one_line(text: str) -> str:
     >>> one_line("Traceback ...\nValueError: no rows\n")
     'ValueError: no rows'
     """
-    lines = text.strip().splitlines()
-    return lines[-1][:_REASON_CHARACTERS] if lines else "unknown error"
+    last = text.rstrip().rpartition("\n")[2].strip()
+    return last[:_REASON_CHARACTERS].splitlines()[0] if last else "unknown error"
 
 
 def error_of(content: RecordDict) -> str | None:
-    """The error that a reply tells; None for a reply that holds results instead."""
+    """The error that a reply tells; None for a reply that holds results instead.
+
+    Raises RejectedUpdate for a reply with records that are not ours.
+    """
+    strange = sorted(content.keys() - {"reply", "metrics", "parts"})
+    if strange:
+        raise RejectedUpdate(f"the reply holds a record {strange[0]!r}, which is not ours")
     if "reply" not in content:
         return None
     record = content["reply"]

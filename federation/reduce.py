@@ -19,18 +19,28 @@ from federation.arrays import Parts, raw_bytes
 from federation.client_state import StateStore
 from federation.errors import RejectedUpdate
 from federation.messages import Kind, Payloads, Reply, error_of, metrics_of, one_line, payloads_of
-from federation.transport import Channel, PartSpecs, Place
+from federation.transport import ABSURD, Channel, PartSpecs, Place
 from federation.wire import content_bytes
 
 CHUNKS = 32
-MAX_WEIGHT = 2.0**53
 
-# What merging and the tables cannot do without, and what counts something.
+MOST_EXAMPLES = 1e12
+"""A reply that counts more, or weighs more, is refused.
+
+The server does not know how many rows a device with data of its own holds, so the bound is one that
+nothing honest meets: at a microsecond each, a trillion rows take eleven days. Below it, products of
+counts and losses stay finite, and the sums of nine thousand clients stay whole in float64. It keeps
+nonsense out; a liar who says a million rows has the weight of a million rows.
+"""
+
+# What merging and the tables cannot do without, and what each may be.
 _REQUIRED: dict[Kind, tuple[str, ...]] = {
     "train": ("weight", "steps", "processed"),
     "evaluate": ("loss",),
 }
 _COUNTS = ("examples", "steps", "processed")
+_BETWEEN = {**dict.fromkeys(_COUNTS, (0.0, MOST_EXAMPLES)), "accuracy": (0.0, 1.0)}
+_MOST_METRICS = 1000
 
 Sums = dict[str, dict[str, NDArray[np.float64]]]
 
@@ -104,8 +114,10 @@ class Expectation:
     onto: Parts = field(default_factory=dict)
     memory: StateStore | None = None
 
-    def read(self, client: int, message: Message) -> Reply:
+    def read(self, client: int, message: Message | RejectedUpdate) -> Reply:
         """The reply in `message`, refused (never raised) where it does not fit."""
+        if isinstance(message, RejectedUpdate):
+            return self._refused(Reply(client, self.round, self.kind), message)
         if message.has_error():
             reason = message.error.reason or f"Flower error {message.error.code}"
             return Reply(client, self.round, self.kind, error=one_line(reason))
@@ -113,9 +125,10 @@ class Expectation:
 
     def read_content(self, client: int, content: RecordDict) -> Reply:
         """The reply that `content` is, refused (never raised) where it does not fit."""
-        size = content_bytes(content)
-        told = Reply(client, self.round, self.kind, raw_bytes=size, sent_bytes=size)
+        told = Reply(client, self.round, self.kind)
         try:
+            size = content_bytes(content)
+            told = replace(told, raw_bytes=size, sent_bytes=size)
             error = error_of(content)
             if error is not None:
                 return replace(told, error=error)
@@ -123,9 +136,12 @@ class Expectation:
             _check_numbers(self.kind, metrics)
             parts = self._decode(client, payloads_of(content))
         except RejectedUpdate as refusal:
-            return replace(told, error=one_line(str(refusal)), rejected=True)
+            return self._refused(told, refusal)
         raw = sum(raw_bytes(arrays) for arrays in parts.values())
         return Reply(client, self.round, self.kind, metrics, parts, raw_bytes=raw, sent_bytes=size)
+
+    def _refused(self, told: Reply, refusal: RejectedUpdate) -> Reply:
+        return replace(told, error=one_line(str(refusal)), rejected=True)
 
     def _decode(self, client: int, payloads: Payloads) -> Parts:
         known = {} if self.memory is None else self.memory.load(client, self.round)
@@ -140,13 +156,16 @@ def _check_numbers(kind: Kind, metrics: dict[str, float]) -> None:
     for name in _REQUIRED[kind]:
         if name not in metrics:
             raise RejectedUpdate(f"the reply holds no metric {name!r}")
+    if len(metrics) > _MOST_METRICS:
+        raise RejectedUpdate(f"the reply holds {len(metrics)} metrics, more than {_MOST_METRICS}")
     for name, value in metrics.items():
-        if not math.isfinite(value):
-            raise RejectedUpdate(f"metric {name!r} is {value}")
-        if name in _COUNTS and not 0 <= value <= MAX_WEIGHT:
-            raise RejectedUpdate(f"metric {name!r} is {value:g}, not between 0 and 2**53")
-    if "weight" in metrics and not 0 < metrics["weight"] <= MAX_WEIGHT:
-        raise RejectedUpdate(f"weight {metrics['weight']:g} is not between 0 and 2**53")
+        low, high = _BETWEEN.get(name, (-ABSURD, ABSURD))
+        if not low <= value <= high:
+            raise RejectedUpdate(f"metric {name!r} is {value:g}, not between {low:g} and {high:g}")
+        if name in _COUNTS and value != int(value):
+            raise RejectedUpdate(f"metric {name!r} is {value:g}, not a whole number")
+    if kind == "train" and not 0 < metrics["weight"] <= MOST_EXAMPLES:
+        raise RejectedUpdate(f"weight {metrics['weight']:g} is not in (0, {MOST_EXAMPLES:g}]")
 
 
 def reduce_chunk(replies: Iterable[Reply]) -> tuple[Total, list[Reply]]:

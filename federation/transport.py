@@ -20,7 +20,7 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from federation.arrays import Arrays, Parts, Spec, buffer_of, is_finite
+from federation.arrays import Arrays, Parts, Spec, buffer_of, is_within
 from federation.codecs._chain import Chain, Label
 from federation.codecs._stage import Context
 from federation.codecs._vector import Layout
@@ -205,8 +205,8 @@ class _Part:
         if target is not None and not self.channel.lossless:
             difference = layout.vector(target) + difference
         arrays = layout.arrays(difference, exact)
-        if not is_finite(arrays):
-            raise RejectedUpdate(f"part {self.name!r} holds NaN or infinite values")
+        if not is_within(arrays, ABSURD):
+            raise RejectedUpdate(f"part {self.name!r} holds NaN or absurdly large values")
         return arrays, kept
 
     def _values(self, payload: bytes, label: Label) -> tuple[NDArray[np.float32], memoryview]:

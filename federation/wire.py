@@ -15,6 +15,8 @@ from typing import TypeVar
 
 from flwr.app import ArrayRecord, RecordDict
 
+from federation.errors import RejectedUpdate
+
 T = TypeVar("T", bound=Hashable)
 
 _ID = "0" * 64
@@ -25,8 +27,17 @@ def content_bytes(content: RecordDict) -> int:
     """Bytes of all objects below the message: what `sent_bytes` counts in the ledger.
 
     The envelope (ids, times, type: under 200 bytes) depends on Flower's random node ids and is
-    protocol overhead, like polling.
+    protocol overhead, like polling. Raises RejectedUpdate for what Flower cannot serialise.
     """
+    try:
+        return _content_bytes(content)
+    except Exception as error:  # noqa: BLE001 - a stranger's objects, and Flower's code on them
+        raise RejectedUpdate(
+            f"the content cannot be serialised: {type(error).__name__}: {error}"
+        ) from None
+
+
+def _content_bytes(content: RecordDict) -> int:
     body = len(json.dumps(dict.fromkeys(content, _ID)))
     total = _object_bytes("RecordDict", len(content), body)
     for record in content.values():

@@ -1,7 +1,6 @@
 """Real Flower processes for the tests: a SuperLink with SuperNodes, and the stock simulation.
 
-What a fixture starts carries a mark in its environment. Children inherit it, detached ones too, so
-that all can be found and ended (where there is a /proc).
+What a fixture starts carries a mark in its environment, and so do its children: all are found.
 """
 
 import json
@@ -18,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.fleet_traffic import Traffic
+from benchmarks.relay import Server, relaying
 from clients.credentials import write_credentials
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -116,9 +117,7 @@ class Processes:
 def free_ports(count):
     """Return ports that were free a moment ago, all different."""
     with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
+        sockets = [held.enter_context(socket.create_server(("localhost", 0))) for _ in range(count)]
         return tuple(one.getsockname()[1] for one in sockets)
 
 
@@ -129,12 +128,13 @@ def is_open(port):
 
 @dataclass(frozen=True)
 class Federation:
-    """A SuperLink, real or simulated, as `flwr` knows it by name."""
+    """A SuperLink as `flwr` knows it by name. Ports: its own, the SuperNodes', the relay's."""
 
     processes: Processes
     superlink: str
     ports: tuple[int, ...]
     run_options: tuple[str, ...] = ()
+    traffic: Traffic = field(default_factory=Traffic)
 
     def run(self, scenario, out):
         """Run the app of this repository to its end and return what `flwr list` says of it."""
@@ -179,7 +179,7 @@ class Federation:
         return self.processes.start(
             keys.name,
             "flower-supernode",
-            *("--superlink", f"127.0.0.1:{self.ports[0]}", "--root-certificates", keys / "ca.crt"),
+            *("--superlink", f"127.0.0.1:{self.ports[-1]}", "--root-certificates", keys / "ca.crt"),
             *("--auth-supernode-private-key", keys / "node.key"),
             *("--host", "127.0.0.1", "--port", self.ports[1 + partition]),
             *("--node-config", f"partition-id={partition} num-partitions={NODES}"),
@@ -192,19 +192,20 @@ class Federation:
 
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory):
-    """A SuperLink with TLS and node authentication, and three SuperNodes, on loopback."""
+    """A SuperLink with TLS and node authentication, and three SuperNodes behind a relay."""
     processes = Processes(tmp_path_factory.mktemp("deployment"))
-    federation = Federation(processes, "site", free_ports(2 + NODES))
-    credentials = processes.folder / "credentials"
-    write_credentials(credentials, nodes=NODES + 1)  # the last is not registered
+    federation = Federation(processes, "site", ports := free_ports(3 + NODES))
+    write_credentials(credentials := processes.folder / "credentials", nodes=NODES + 1)
     try:
         federation.start_superlink(credentials)
-        for node in range(NODES):
-            keys = credentials / f"node-{node}"
-            processes.flwr("supernode", "register", keys / "node.key.pub", "site")
-            federation.start_supernode(keys, node)
-        processes.wait_until(lambda: federation.nodes_online() == NODES, "three SuperNodes")
-        yield federation
+        with relaying(Server(ports[0], credentials / "server"), federation.traffic.see, ports[-1]):
+            for node in range(NODES):
+                keys = credentials / f"node-{node}"
+                processes.flwr("supernode", "register", keys / "node.key.pub", "site")
+                federation.start_supernode(keys, node)
+            processes.wait_until(lambda: federation.nodes_online() == NODES, "three SuperNodes")
+            yield federation
+            processes.stop()  # while the way to the SuperLink is there
     finally:
         federation.stop()
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from federation.arrays import cast_like, digest, is_finite, pack, raw_bytes, spec_of, unpack
+from federation.arrays import cast_like, digest, is_within, pack, raw_bytes, spec_of, unpack
 
 DTYPES = ["<f4", ">f4", "<f8", "<f2", "<i8", ">i4", "<i2", "|i1", "|u1", "|b1"]
 SHAPES = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4)
@@ -110,9 +110,19 @@ def test_casting_a_mean_of_flags_is_a_majority():
 
 
 @pytest.mark.parametrize(
-    ("value", "finite"),
-    [(np.nan, False), (np.inf, False), (-np.inf, False), (3e38, True), (0.0, True)],
+    ("value", "within"),
+    [(np.nan, 0), (np.inf, 0), (-np.inf, 0), (3e38, 0), (-1.1e15, 0), (1e15, 1), (0.0, 1)],
 )
-def test_one_value_decides_whether_arrays_are_finite(value, finite):
-    arrays = {"steps": np.arange(3), "w": np.array([[1, 2], [3, value]], "f4"), "none": np.zeros(0)}
-    assert is_finite(arrays) is finite
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_one_value_decides_whether_arrays_are_within_bounds(value, within, dtype):
+    arrays = {"w": np.array([[1e14, 2], [3, value]], dtype), "none": np.zeros(0), "f2": HALF}
+    assert is_within({"steps": np.arange(3), **arrays}, 1e15) is bool(within)
+
+
+HALF = np.full(9, 6e4, "f2")  # their squares are infinite
+
+
+@pytest.mark.parametrize("value", [2**62, -(2**63)])
+def test_integers_have_the_same_bounds(value):
+    assert is_within({"flags": np.ones(3, bool), "steps": np.array(7)}, 1e15)
+    assert not is_within({"steps": np.array([1, value])}, 1e15)

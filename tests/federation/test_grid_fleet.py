@@ -1,5 +1,6 @@
 """The fleet on a grid that knows nothing of us: nodes are asked who they are and enrolled."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -11,13 +12,14 @@ from flwr.serverapp import Grid
 from clients.build import wiring
 from clients.client_app import app
 from federation.arrays import digest
-from federation.enrolment import Enrolment
+from federation.enrolment import NOT_ENROLLED, Enrolment
 from federation.errors import ClientError, RunError
 from federation.grid_fleet import GridFleet
-from federation.messages import Body, Request
+from federation.messages import Body, Request, error_content
 from federation.roster import Roster
 from federation.scenario import files
 from federation.scenario.client import client_config
+from federation.wire import content_bytes
 from simulations.devices import Population
 from simulations.executors.inline import InlineExecutor
 from simulations.prepare import materials
@@ -184,6 +186,35 @@ def test_a_node_that_forgot_the_run_is_told_again_and_asked_again(world):
     again = world.train(0, 1, 2)
     assert [digest(reply.parts) for reply in again] == [digest(reply.parts) for reply in first]
     assert world.grid.asked.count("query.enrol") == CLIENTS
+
+
+def test_bytes_of_a_request_that_had_to_be_repeated_are_counted_with_it(world):
+    world.begin()
+    (first,) = world.train(0)
+    world.handler.contexts.clear()
+    (again,) = world.train(0)
+    assert again.request_sent_bytes == 2 * first.request_sent_bytes
+    refusal = content_bytes(error_content(NOT_ENROLLED))
+    assert abs(again.sent_bytes - first.sent_bytes - refusal) < 20  # the seconds' digits vary
+
+
+def test_a_malformed_message_is_a_rejected_reply(world, monkeypatch):
+    world.begin()
+    with monkeypatch.context() as patch:
+        patch.setattr(world.grid, "pull_messages", lambda _: {}["arraychunk_ids"])
+        (reply,) = world.train(1)
+    assert reply.rejected
+    assert reply.error == "the message is malformed: KeyError: 'arraychunk_ids'"
+    assert all(reply.ok for reply in world.train(0, 1, 2, number=2))
+
+
+@pytest.mark.parametrize("told_s", [-1.0, 1e9])
+def test_seconds_that_cannot_have_passed_are_not_believed(world, monkeypatch, told_s):
+    world.begin()
+    monkeypatch.setattr(time, "perf_counter", iter([0.0, told_s] * 9).__next__)
+    (reply,) = world.train(0)
+    assert reply.metrics["compute_s"] == told_s
+    assert reply.timing.compute_s is None
 
 
 def test_a_node_that_left_before_it_could_be_told_again_is_not_there(world):
