@@ -9,7 +9,6 @@ import inspect
 import shutil
 import sys
 import textwrap
-import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,8 +40,8 @@ def kinds() -> dict[str, Callable[[], Iterable[Entry]]]:
         "schedules": _schedules,
         "algorithms": _algorithms,
         "codecs": _codecs,
-        "devices": lambda: _profiles("devices"),
-        "networks": lambda: _profiles("networks"),
+        "devices": _devices,
+        "networks": _networks,
     }
 
 
@@ -167,13 +166,20 @@ def _partitions() -> Iterator[Entry]:
         yield Entry(kind, _about(section) + _listed("Keys", keys))
 
 
-def _profiles(kind: str) -> Iterator[Entry]:
+def _devices() -> Iterator[Entry]:
     from simulations import devices
+    from simulations.profiles.describe import device_about
 
-    for name in devices.profile_names(kind):
-        path = devices.PROFILES / kind / f"{name}.toml"
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-        yield Entry(name, f"{table['title']} ({table['source']})")
+    for name in devices.profile_names("devices"):
+        yield Entry(name, device_about(devices.device_profile(name)))
+
+
+def _networks() -> Iterator[Entry]:
+    from simulations import devices
+    from simulations.profiles.describe import network_about
+
+    for name in devices.profile_names("networks"):
+        yield Entry(name, network_about(devices.network_profile(name)))
 
 
 def _about(documented: object) -> str:

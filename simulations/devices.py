@@ -1,55 +1,41 @@
-"""Device and network profiles, and which client has which.
+"""Which client has which device, link and region.
 
-Profiles are TOML files in `profiles/devices` and `profiles/networks`, named by their file; every
-figure stands there with its source.
+Profiles are TOML files in `profiles/devices` and `profiles/networks`, named by their file, or a
+user's own by its path; every figure stands there with its source.
 """
 
 from __future__ import annotations
 
+import bisect
 import math
-import tomllib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Any
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, ValidationError
+import numpy as np
+import numpy.typing as npt
 
-from federation.errors import ScenarioError, unknown_choice
-from federation.scenario.partitions import Section
-from federation.scenario.schema import FleetShare
+from federation.errors import ScenarioError
+from federation.scenario.fleet import FleetShare
 from federation.seeds import generator
+from simulations.profiles import files
+from simulations.profiles.device import DeviceProfile
+from simulations.profiles.files import PROFILES
+from simulations.profiles.network import NetworkProfile, check_payload
 
-P = TypeVar("P", bound=Section)
-
-PROFILES = Path(__file__).parent / "profiles"
-
-
-class DeviceProfile(Section):
-    """What a device can do: training arithmetic per second, with its source."""
-
-    title: str
-    training_flop_per_s: PositiveFloat
-    source: Annotated[str, Field(min_length=1)]
-
-
-class NetworkProfile(Section):
-    """What a link can do: rates in megabits per second and the round-trip time."""
-
-    title: str
-    down_mbit_per_s: PositiveFloat
-    up_mbit_per_s: PositiveFloat
-    round_trip_ms: NonNegativeFloat
-    source: Annotated[str, Field(min_length=1)]
-
-    def download_s(self, size_bytes: int) -> float:
-        """Seconds from the server to the device: half a round trip and the transfer."""
-        return self.round_trip_ms / 2000 + size_bytes * 8 / (self.down_mbit_per_s * 1e6)
-
-    def upload_s(self, size_bytes: int) -> float:
-        """Seconds from the device to the server: half a round trip and the transfer."""
-        return self.round_trip_ms / 2000 + size_bytes * 8 / (self.up_mbit_per_s * 1e6)
+__all__ = [
+    "PROFILES",
+    "DeviceProfile",
+    "NetworkProfile",
+    "Place",
+    "Population",
+    "check_payload",
+    "device_profile",
+    "network_profile",
+    "profile_names",
+]
 
 
 @dataclass(frozen=True)
@@ -65,51 +51,58 @@ class Place:
 
 def profile_names(kind: str) -> list[str]:
     """The names of the profiles of a kind: "devices" or "networks"."""
-    return sorted(path.stem for path in (PROFILES / kind).glob("*.toml"))
+    return files.names(kind, PROFILES)
 
 
 def device_profile(name: str) -> DeviceProfile:
-    """The device of that name. Raises ScenarioError, listing the valid ones."""
-    return _read("devices", name, DeviceProfile)
+    """The device of that name, or in that .toml file. Raises ScenarioError, listing the valid."""
+    return files.read("devices", name, DeviceProfile, PROFILES)
 
 
 def network_profile(name: str) -> NetworkProfile:
-    """The network of that name. Raises ScenarioError, listing the valid ones."""
-    return _read("networks", name, NetworkProfile)
-
-
-def _read(kind: str, name: str, model: type[P]) -> P:
-    if name not in profile_names(kind):
-        raise ScenarioError(unknown_choice(f"fleet {kind[:-1]}", name, profile_names(kind)))
-    path = PROFILES / kind / f"{name}.toml"
-    try:
-        return model.model_validate(tomllib.loads(path.read_text()))
-    except (ValidationError, tomllib.TOMLDecodeError) as error:
-        raise ScenarioError(f"profile {path.name}: {str(error).splitlines()[0]}") from None
+    """The network of that name, or in that .toml file. Raises ScenarioError, listing the valid."""
+    return files.read("networks", name, NetworkProfile, PROFILES)
 
 
 @dataclass(frozen=True)
 class Population:
-    """Gives each client its place, in exact shares, without an object per client."""
+    """Gives each client its place, in exact shares, without an object per client.
+
+    The clients stand in a row, shuffled by the seed; each share has a stretch of the row.
+    """
 
     shares: Sequence[FleetShare]
     clients: int
     seed: int
 
     @cached_property
-    def _places(self) -> list[tuple[float, Place]]:
-        places, upto = [], 0.0
-        for share in self.shares:
-            upto += share.share
-            place = Place(
-                share.device,
+    def places(self) -> list[Place]:
+        """The device, link and region of each share."""
+        _check_names([share.device for share in self.shares], "device")
+        _check_names([share.network for share in self.shares], "network")
+        return [
+            Place(
+                files.short_name(share.device),
                 device_profile(share.device),
-                share.network,
+                files.short_name(share.network),
                 network_profile(share.network),
                 share.region,
             )
-            places.append((upto, place))
-        return places
+            for share in self.shares
+        ]
+
+    @cached_property
+    def _ends(self) -> list[int]:
+        """Where each share's stretch ends in the row: the first position that is not in it.
+
+        Position k belongs to the first share whose sum with those before reaches (k + 0.5) / n.
+        """
+        ends, upto = [], 0.0
+        for share in self.shares:
+            upto += share.share
+            ends.append(_first_beyond(upto, self.clients))
+        ends[-1] = self.clients
+        return ends
 
     @cached_property
     def _shuffle(self) -> tuple[int, int]:
@@ -122,12 +115,41 @@ class Population:
 
     def check(self) -> None:
         """Read all profiles. Raises ScenarioError for an unknown or broken one."""
-        assert self._places
+        assert self.places
 
     def place(self, client: int) -> Place:
         """The client's device, link and region."""
-        if len(self._places) == 1:
-            return self._places[0][1]
+        return self.places[self.share_of(client)]
+
+    def share_of(self, client: int) -> int:
+        """The number of the `[[fleet]]` that the client belongs to, from 0."""
+        if len(self.shares) == 1:
+            return 0
         step, offset = self._shuffle
-        position = ((client * step + offset) % self.clients + 0.5) / self.clients
-        return next((p for upto, p in self._places if position <= upto), self._places[-1][1])
+        return bisect.bisect_right(self._ends, (client * step + offset) % self.clients)
+
+    def shares_of(self, clients: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.intp]:
+        """`share_of` of many clients at once: an array of the same shape."""
+        if len(self.shares) == 1:
+            return np.zeros(np.shape(clients), dtype=np.intp)
+        step, offset = self._shuffle
+        positions = (np.asarray(clients, dtype=np.int64) * step + offset) % self.clients
+        return np.searchsorted(self._ends, positions, side="right")
+
+    def counts(self) -> list[int]:
+        """How many clients each share has. They add up to all."""
+        starts = [0, *self._ends]
+        return [end - start for start, end in zip(starts, self._ends, strict=False)]
+
+
+def _first_beyond(upto: float, clients: int) -> int:
+    return bisect.bisect_left(range(clients), True, key=lambda k: (k + 0.5) / clients > upto)
+
+
+def _check_names(given: Sequence[str], kind: str) -> None:
+    """Raises ScenarioError where tables could not tell two profiles apart."""
+    for name, times in Counter(files.short_name(each) for each in set(given)).items():
+        if times > 1:
+            raise ScenarioError(
+                f"fleet {kind}: two profiles are called {name}; rename one of the files"
+            )

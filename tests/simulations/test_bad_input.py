@@ -58,7 +58,7 @@ SETTINGS = [
     ("downlink.codec='range | topk(0.1)'", "downlink.codec: codec stage"),
     ("downlink.codec='none | range'", "'none' stands alone"),
     ("fleet=[{share=0.5}, {share=0.4}]", "add up to 0.9"),
-    ("fleet.0.device=raspberry", "did you mean 'raspberry-pi-4'"),
+    ("fleet.0.device=raspberry-pi4", "did you mean 'raspberry-pi-4'"),
     ("fleet.0.network=wifi", "unknown fleet network"),
     ("fleet.0.region=de", "fleet[0].region"),
     ("evaluation.every=0", "evaluation.every = 0"),

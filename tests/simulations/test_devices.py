@@ -1,16 +1,16 @@
-"""Profiles that can be read, and shares of the clients that come out exactly."""
+"""Who has which device: shares of the clients that come out exactly, at no cost per client."""
 
 import tracemalloc
 from collections import Counter
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from federation.errors import ScenarioError
-from federation.scenario.schema import FleetShare
-from simulations import devices
-from simulations.devices import Population, device_profile, network_profile, profile_names
+from federation.scenario.fleet import FleetShare
+from simulations.devices import Population, device_profile, network_profile
 
 REGIONS = ["DEU", "FRA", "POL", "NOR"]
 
@@ -27,23 +27,6 @@ def regions(people):
     return [people.place(client).region for client in range(people.clients)]
 
 
-@pytest.mark.parametrize("name", profile_names("devices"))
-def test_every_device_can_be_read_and_names_its_source(name):
-    device = device_profile(name)
-    assert device.title
-    assert device.source
-    assert 1e6 < device.training_flop_per_s < 1e16
-
-
-@pytest.mark.parametrize("name", profile_names("networks"))
-def test_every_network_can_be_read_and_names_its_source(name):
-    network = network_profile(name)
-    assert network.title
-    assert network.source
-    assert 0 < network.download_s(1000) < network.download_s(10**6)
-    assert network.download_s(10**6) <= network.upload_s(10**6), "no link here is faster upwards"
-
-
 def test_a_transfer_takes_half_a_round_trip_and_its_bits():
     network = network_profile("wifi4").model_copy(
         update={"down_mbit_per_s": 8.0, "up_mbit_per_s": 2.0, "round_trip_ms": 100.0}
@@ -56,7 +39,7 @@ def test_a_transfer_takes_half_a_round_trip_and_its_bits():
     ("ask", "complaint"),
     [
         (lambda: device_profile("raspberry-pi4"), "fleet device.*did you mean 'raspberry-pi-4'"),
-        (lambda: network_profile("wifi"), "fleet network 'wifi'.*did you mean 'wifi4'"),
+        (lambda: network_profile("wifi"), "fleet network 'wifi'.*did you mean 'wifi[45]'"),
         (lambda: device_profile("../networks/wifi4"), "unknown fleet device"),
         (lambda: population(3, 1.0).place(0) and Population([FleetShare(device="x")], 3, 1).check(),
          "unknown fleet device 'x'.*raspberry-pi-4"),
@@ -65,18 +48,6 @@ def test_a_transfer_takes_half_a_round_trip_and_its_bits():
 def test_an_unknown_profile_lists_the_valid_ones(ask, complaint):
     with pytest.raises(ScenarioError, match=complaint):
         ask()
-
-
-@pytest.mark.parametrize(
-    "text", ["title = 'x'", "title = [", "title = 'x'\ntraining_flop_per_s = -1\nsource = 's'"]
-)
-def test_a_profile_that_is_broken_is_named_in_one_line(tmp_path, monkeypatch, text):
-    (tmp_path / "devices").mkdir()
-    (tmp_path / "devices" / "mine.toml").write_text(text)
-    monkeypatch.setattr(devices, "PROFILES", tmp_path)
-    with pytest.raises(ScenarioError, match=r"profile mine\.toml: ") as caught:
-        device_profile("mine")
-    assert "\n" not in str(caught.value)
 
 
 @settings(max_examples=50)
@@ -96,6 +67,29 @@ def test_shares_that_do_not_divide_are_off_by_one_at_most():
     assert {3, 4} >= set(counts.values())
 
 
+@settings(max_examples=50)
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=4), st.integers(1, 60), st.integers(0, 99))
+def test_counts_and_shares_at_once_agree_with_asking_each_client(weights, clients, seed):
+    people = population(clients, *(weight / sum(weights) for weight in weights), seed=seed)
+    each = [people.share_of(client) for client in range(clients)]
+    assert people.shares_of(np.arange(clients)).tolist() == each
+    assert people.counts() == [each.count(share) for share in range(len(weights))]
+    assert regions(people) == [REGIONS[share] for share in each]
+
+
+@settings(max_examples=50)
+@given(st.lists(st.integers(1, 9), min_size=2, max_size=4), st.integers(1, 60), st.integers(0, 99))
+def test_a_client_belongs_where_the_middle_of_its_place_in_the_row_lies(weights, clients, seed):
+    shares = [weight / sum(weights) for weight in weights]
+    people = population(clients, *shares, seed=seed)
+    step, offset = people._shuffle
+    upto = [sum(shares[: at + 1]) for at in range(len(shares))]
+    for client in range(clients):
+        middle = ((client * step + offset) % clients + 0.5) / clients
+        wanted = next((at for at, end in enumerate(upto) if middle <= end), len(shares) - 1)
+        assert people.share_of(client) == wanted
+
+
 def test_the_seed_decides_who_has_which_device_and_neighbours_differ():
     one, other = (regions(population(1000, 0.5, 0.5, seed=seed)) for seed in (1, 2))
     assert one != other
@@ -113,6 +107,18 @@ def test_a_million_clients_cost_nothing():
     finally:
         tracemalloc.stop()
     assert places == {"DEU", "FRA"}
+    assert people.counts() == [200_000, 800_000]
+    assert np.bincount(people.shares_of(np.arange(10**6))).tolist() == people.counts()
+
+
+def test_the_largest_fleets_are_shared_out_without_overflow():
+    people = population(10**9, 0.3, 0.7)
+    last = 10**9 - 1
+    assert people.shares_of(np.array([0, last])).tolist() == [
+        people.share_of(0),
+        people.share_of(last),
+    ]
+    assert people.counts() == [3 * 10**8, 7 * 10**8]
 
 
 def test_a_client_without_a_region_has_none():

@@ -6,7 +6,7 @@ from flwr.app import ArrayRecord, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 from flwr.serverapp.strategy import FedAvg
 
-from federation.scenario.schema import FleetShare
+from federation.scenario.fleet import FleetShare
 from simulations.devices import Population, network_profile
 from simulations.executors.inline import InlineExecutor
 from simulations.virtual_grid import VirtualGrid
@@ -50,7 +50,7 @@ def test_flowers_own_fedavg_runs_here_with_an_ordinary_client_app():
     (weights,) = result.arrays.to_numpy_ndarrays()
     np.testing.assert_allclose(weights, [1 + drift, 10 + drift], rtol=1e-6)
     assert result.evaluate_metrics_clientapp[2]["loss"] == pytest.approx(1.0)
-    there_and_back_s = network_profile("wifi4").round_trip_ms / 1000
+    there_and_back_s = float(network_profile("wifi4").round_trip_ms) / 1000
     assert grid.now > 4 * there_and_back_s, "two rounds of training and two of testing"
 
 

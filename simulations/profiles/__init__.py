@@ -1,0 +1,1 @@
+"""Profiles of devices and networks: their schema, their files, and what they give to the energy."""

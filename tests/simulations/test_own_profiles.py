@@ -1,0 +1,241 @@
+"""A user's own profiles: what they give to energy and time, and what is refused."""
+
+import re
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from federation.energy.ranges import Range
+from federation.errors import ScenarioError
+from federation.scenario.fleet import FleetShare
+from simulations.devices import Population, device_profile, network_profile
+from simulations.profiles.figure import Figure
+
+DEVICE = """
+title = "Mine"
+class = "board"
+boundary = "wall"
+source = "plug meter"
+status = "M"
+idle_w = 2.0
+train_w = { value = 6.0, low = 5.0, high = 7.0 }
+training_flop_per_s = { value = 4e9, low = 2e9, high = 8e9, status = "D", source = "benchmark" }
+"""
+LEVELS = """
+[[levels]]
+mhz = 600
+relative_speed = 0.5
+train_w = 3.0
+[[levels]]
+mhz = 1200
+relative_speed = 1.0
+train_w = 6.0
+"""
+OWN = ("--set", "fleet.0.device=mine.toml")
+NETWORK = """
+title = "Office"
+source = "iperf3"
+status = "M"
+down_mbit_per_s = 8
+up_mbit_per_s = { value = 2, low = 1, high = 4 }
+round_trip_ms = 100
+"""
+
+
+@pytest.fixture
+def written(tmp_path):
+    def write(text, name="mine.toml"):
+        (tmp_path / name).write_text(text)
+        return str(tmp_path / name)
+
+    return write
+
+
+def fleet(*devices, network="wifi4"):
+    shares = [FleetShare(device=d, network=network, share=1 / len(devices)) for d in devices]
+    return Population(shares, 4, 1)
+
+
+def refusal(read, path):
+    with pytest.raises(ScenarioError) as caught:
+        read(path)
+    text = str(caught.value)
+    assert "\n" not in text
+    assert "mine.toml" in text
+    return text
+
+
+def test_a_device_without_levels_has_full_speed_only(written):
+    (level,) = device_profile(written(DEVICE)).levels
+    assert level.label == "full speed"
+    assert level.seconds(10.0) == 10.0
+    assert level.energy_j(10.0) == Range(50.0, 60.0, 70.0)
+
+
+def test_figures_inherit_source_and_status_and_are_exact_without_ends(written):
+    device = device_profile(written(DEVICE))
+    assert (device.idle_w.source, device.idle_w.status) == ("plug meter", "M")
+    assert (device.flop_rate.source, device.flop_rate.status) == ("benchmark", "D")
+    assert device.idle == Range.exact(2.0)
+    assert device.sleep is None
+
+
+def test_training_time_is_operations_over_the_rate_with_its_range(written):
+    device = device_profile(written(DEVICE))
+    assert device.training_s(examples=100, flop=8e9) == Range(1.0, 2.0, 4.0)
+
+
+def test_a_measured_rate_beats_the_arithmetic(written):
+    text = DEVICE + "[rates]\nlenet5 = { value = 50, low = 25, high = 100 }\n"
+    device = device_profile(written(text))
+    assert device.training_s(100, 8e9, ["lenet5-mnist", "lenet5"]) == Range(1.0, 2.0, 4.0)
+    assert device.training_s(100, 16e9, ["cnn"]) == Range(2.0, 4.0, 8.0)
+
+
+def test_a_throttled_device_takes_so_many_times_longer(written):
+    device = device_profile(written(DEVICE + "throttle = 2.0\n[rates]\ncnn = 50.0\n"))
+    assert device.training_s(100, 8e9) == Range(2.0, 4.0, 8.0)
+    assert device.training_s(100, 8e9, ["cnn"]) == Range.exact(4.0)
+
+
+def test_what_is_not_known_is_asked_for_by_name(written):
+    bare = "title = 'x'\nclass = 'board'\nboundary = 'wall'\nsource = 's'\nstatus = 'M'\n"
+    device = device_profile(written(bare + "[rates]\ncnn = 5\n"))
+    assert device.missing_energy == ("idle_w", "train_w")
+    for ask, key in [
+        (lambda: device.idle, "idle_w"),
+        (lambda: device.levels, "train_w"),
+        (lambda: device.training_flop_per_s, "training_flop_per_s"),
+        (lambda: device.training_s(1, 1.0, ["mlp"]), "training_flop_per_s"),
+    ]:
+        with pytest.raises(ScenarioError, match=f"device 'x'.*gives no {key}"):
+            ask()
+    network = network_profile(written(NETWORK))
+    with pytest.raises(ScenarioError, match=r"network 'Office'.*gives no tx_nj_per_bit"):
+        assert network.radio
+    with pytest.raises(ScenarioError, match="gives no infra_up_nj_per_bit"):
+        assert network.infrastructure
+
+
+def test_a_profile_of_ones_own_goes_by_its_files_name(written):
+    path = written(DEVICE, "my-board.toml")
+    place = fleet(path, network=written(NETWORK, "office.toml")).place(2)
+    assert (place.device_name, place.network_name) == ("my-board", "office")
+    assert place.device.title == "Mine"
+    assert place.network.upload_s(10**6) == pytest.approx(0.05 + 4.0)
+
+
+def test_two_profiles_of_one_name_are_refused(written, tmp_path):
+    with pytest.raises(ScenarioError, match="raspberry-pi-4 is the name of a profile that ships"):
+        device_profile(written(DEVICE, "raspberry-pi-4.toml"))
+    (tmp_path / "other").mkdir()
+    with pytest.raises(ScenarioError, match="two profiles are called mine"):
+        fleet(written(DEVICE), written(DEVICE, "other/mine.toml")).check()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ('source = "plug meter"\n', "", "idle_w: missing source"),
+        ('status = "M"\n', "", "idle_w: missing status"),
+        ('status = "M"', 'status = "X"', "status = 'X': must be one of V: read in the source"),
+        ("idle_w = 2.0", "idle_w = -2.0", r"idle_w.value = -2.0: must be at least 0"),
+        ("idle_w = 2.0", "idle_w = 0", "idle_w: must be greater than 0"),
+        ("idle_w = 2.0", "idle_w = 6.5", "train_w = 6 is below idle_w = 6.5"),
+        ("idle_w = 2.0", "idle_w = 2\nsleep_w = 3", "idle_w = 2 is below sleep_w = 3"),
+        ("idle_w = 2.0", "idle_w = nan", r"idle_w.value = nan: must be a finite number"),
+        ("idle_w = 2.0", "idle_w = 'two'", "idle_w = 'two': must be a number, or a table"),
+        ("idle_w = 2.0", "idle_w = { low = 1 }", "idle_w.value: missing"),
+        ("idle_w = 2.0", "idle_watt = 2.0", "unknown key 'idle_watt'; did you mean 'idle_w'"),
+        ("low = 5.0", "low = 8.0", "train_w: low = 8, value = 6, high = 7: must be in this order"),
+        ("high = 7.0", "high = 5.5", "train_w: low = 5, value = 6, high = 5.5"),
+        ("high = 7.0", "hi = 7.0", "train_w: unknown key 'hi'"),
+        ("high = 7.0", "high = inf", r"train_w.high = inf: must be a finite number"),
+        ('boundary = "wall"', 'boundary = "wal"', "unknown boundary 'wal'; did you mean 'wall'"),
+        ('class = "board"', 'class = "toaster"', "unknown class 'toaster'"),
+        ('title = "Mine"', "", "title: missing"),
+        ('source = "benchmark"', 'source = ""', "must not be empty"),
+        (
+            "training_flop_per_s",
+            "supply_factor = 0.5\n#",
+            "supply_factor = 0.5: must be at least 1",
+        ),
+        ("training_flop_per_s", "throttle = 0.5\n#", "throttle = 0.5: must be at least 1"),
+        ("training_flop_per_s", "#", "needs training_flop_per_s, or .*rates"),
+    ],
+)
+def test_a_device_that_is_not_right_is_refused_in_one_line(written, old, new, complaint):
+    assert old in DEVICE
+    text = DEVICE.replace(old, new, 1)
+    assert re.search(complaint, refusal(device_profile, written(text)))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("mhz = 600", "mhz = 1300", "1200 MHz stands after 1300 MHz: levels must ascend"),
+        ("mhz = 600", "cap_w = 600", "levels must ascend in one kind"),
+        ("mhz = 600", "ghz = 600", "needs mhz or cap_w"),
+        ("relative_speed = 0.5", "", "number 1: relative_speed"),
+        ("train_w = 3.0", "train_w = nan", "train_w.*must be a positive number"),
+        ("train_w = 3.0", "train_w = -3.0", "train_w.*must be a positive number"),
+        ("train_w = 3.0", "train_w = 1.5", "train_w = 1.5 is below idle_w = 2"),
+        ("relative_speed = 1.0", "relative_speed = 0.9", "relative_speed = 0.9; divide all by it"),
+        ("train_w = 6.0", "train_w = 6.5", "differs from the fastest level's 6.5 W"),
+    ],
+)
+def test_levels_that_are_not_right_are_refused(written, old, new, complaint):
+    device = DEVICE.replace("{ value = 6.0, low = 5.0, high = 7.0 }", "6.0")
+    assert device_profile(written(device + LEVELS)).levels[0].label == "600 MHz"
+    text = device + LEVELS.replace(old, new, 1)
+    assert re.search(complaint, refusal(device_profile, written(text)))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("down_mbit_per_s = 8", "down_mbit_per_s = 0", "down_mbit_per_s: must be greater than 0"),
+        ("down_mbit_per_s = 8", "", "down_mbit_per_s: missing"),
+        ("low = 1", "low = 3", "up_mbit_per_s: low = 3, value = 2, high = 4"),
+        ("round_trip_ms = 100", "round_trip_s = 100", "unknown key 'round_trip_s'"),
+        ('source = "iperf3"\n', "", "missing source"),
+        ("title", "duty_cycle = 2\ntitle", "duty_cycle: must be a share"),
+        ("title", "marginal_share = 1.5\ntitle", "marginal_share: must be a share"),
+        ("title", "radio_base_w = -1\ntitle", "radio_base_w.value = -1: must be at least 0"),
+        ("title", "title = [", "not valid TOML"),
+    ],
+)
+def test_a_network_that_is_not_right_is_refused_in_one_line(written, old, new, complaint):
+    assert old in NETWORK
+    text = NETWORK.replace(old, new, 1)
+    assert re.search(complaint, refusal(network_profile, written(text)))
+
+
+def test_a_file_that_is_not_there_is_said(tmp_path):
+    assert "no such file" in refusal(device_profile, str(tmp_path / "mine.toml"))
+
+
+@given(st.floats(0, 1e6), st.floats(0, 1e6), st.floats(0, 1e6))
+def test_a_figure_has_its_value_between_its_ends(a, b, c):
+    low, value, high = sorted([a, b, c])
+    figure = Figure(value=value, low=low, high=high, status="M", source="s")
+    assert figure.range == Range(low, value, high)
+    assert float(figure) == value
+
+
+def test_a_broken_profile_ends_the_command_with_code_2(here, refused):
+    (here / "mine.toml").write_text(DEVICE.replace("idle_w = 2.0", "idle_w = -2.0"))
+    said = refused("run", "quickstart", *OWN)
+    assert "profile mine.toml: idle_w.value = -2.0: must be at least 0" in said
+
+
+def test_a_run_on_a_device_of_ones_own_names_it_in_its_tables(here, paceline):
+    (here / "mine.toml").write_text(DEVICE)
+    result = paceline("run", "quickstart", "--set", "rounds=1", *OWN)
+    assert result.code == 0, result
+    tables = list((here / "results").rglob("clients.parquet"))
+    assert tables
+    for table in tables:
+        assert set(pd.read_parquet(table)["device"]) == {"mine"}

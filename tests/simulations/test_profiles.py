@@ -1,0 +1,112 @@
+"""The profiles that ship: their sources, their ranges, and what they give to energy and time."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from federation.energy.levels import shipped_levels
+from federation.energy.ranges import Range
+from federation.errors import ScenarioError
+from simulations.devices import check_payload, device_profile, network_profile, profile_names
+from simulations.profiles.reference import source_rows
+
+DEVICES, NETWORKS = profile_names("devices"), profile_names("networks")
+
+
+def test_there_are_as_many_as_promised():
+    assert len(DEVICES) >= 15
+    assert len(NETWORKS) >= 10
+
+
+@pytest.mark.parametrize("name", DEVICES)
+def test_every_device_trains_at_some_rate_and_power(name):
+    device = device_profile(name)
+    assert 1e6 < device.training_flop_per_s < 1e16
+    assert [level.setting for level in device.levels] == sorted(
+        level.setting for level in device.levels
+    )
+    assert device.levels[-1].relative_speed == pytest.approx(1)
+    if "idle_w" not in device.missing_energy:
+        assert 0 < device.idle.base < device.levels[0].train_w.base
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_network_transfers(name):
+    network = network_profile(name)
+    assert 0 < network.download_s(1000) < network.download_s(10**6)
+    assert network.radio.sending_j(1000, 1.0).base > 0
+    assert network.radio.receiving_j(1000, 1.0).base > 0
+
+
+@pytest.mark.parametrize("name", [*DEVICES, *NETWORKS])
+def test_every_figure_has_a_source_and_a_status(name):
+    profile = device_profile(name) if name in DEVICES else network_profile(name)
+    rows = list(source_rows(name, profile))
+    assert rows
+    for _, keys, status, source in rows:
+        assert (name, keys, status in set("VDR")) == (name, keys, True)
+        assert len(source) > 3
+
+
+def test_rates_derived_from_a_benchmark_are_known_to_40_percent():
+    derived = [device_profile(name).flop_rate for name in DEVICES]
+    derived = [rate for rate in derived if rate.status == "D"]
+    assert len(derived) >= 10
+    for rate in derived:
+        assert rate.low == pytest.approx(0.6 * rate.value, rel=0.01)
+        assert rate.high == pytest.approx(1.4 * rate.value, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("name", "table"),
+    [("raspberry-pi-3b-plus", "raspberry-pi-3b-plus"), ("nvidia-v100", "v100-resnet50")],
+)
+def test_measured_levels_are_those_of_the_tables(name, table):
+    assert device_profile(name).levels == shipped_levels(table)
+
+
+def test_the_throttled_pi_4_is_as_slow_as_measured():
+    """5000 samples twice in 5255 s; 10927 s with a broken fan."""
+    pi = device_profile("raspberry-pi-4")
+    whole = pi.training_s(10_000, 0.0, ["resnet18-cifar10"])
+    assert whole.base == pytest.approx(5255, rel=0.005)
+    hot = pi.model_copy(update={"throttle": 2.1}).training_s(10_000, 0.0, ["resnet18-cifar10"])
+    assert hot.base == pytest.approx(10927, rel=0.02)
+
+
+def test_energy_of_a_link_is_that_of_its_figures():
+    """LTE: 44.7 MB at 6 Mbit/s up take 60 s at 3.92 W on the phone, 2.2 kJ beyond it."""
+    lte, size = network_profile("lte"), 44_700_000
+    seconds = lte.upload_s(size) - 0.065 / 2
+    assert seconds == pytest.approx(59.6)
+    assert lte.radio.sending_j(size, seconds).base == pytest.approx(seconds * 3.918, rel=1e-3)
+    assert lte.infrastructure.uplink_j(size, seconds).base == pytest.approx(2217, rel=1e-3)
+
+
+def test_the_radio_of_wifi_is_capped():
+    wifi = network_profile("wifi4")
+    assert wifi.radio.sending_j(10**6, 0.5) == Range(0.5, 0.75, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "complaint"),
+    [
+        ("lora-sf12", 44_700_000, r"44\.7 MB would take .*14 d.* on the air.*at most 31\.3 kB"),
+        ("lora-sf7", 600_000, r"600 kB would take 1 d .*1% allowed.*at most 594 kB"),
+        ("nb-iot", 10**9, r"1\.00 GB would take 3 d .*more than a day; send at most 281 MB"),
+    ],
+)
+def test_a_payload_that_takes_more_than_a_day_is_refused(name, size, complaint):
+    with pytest.raises(ScenarioError, match=complaint):
+        check_payload(network_profile(name), size)
+
+
+@given(st.sampled_from(NETWORKS), st.integers(1, 10**12))
+def test_what_is_let_through_fits_a_day(name, size):
+    network = network_profile(name)
+    try:
+        check_payload(network, size)
+    except ScenarioError:
+        assert max(network.download_s(size), network.upload_s(size)) > 86_400
+    else:
+        assert max(network.download_s(size), network.upload_s(size)) < 86_410
