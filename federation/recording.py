@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from federation.costs import Costs, cells, waiting
+from federation.energy.account import Accountant, Transfer
 from federation.evaluation import Evaluation
 from federation.messages import Reply
 from federation.results.tables import ClientRow, ExchangeRow, RoundRow
-from federation.rounds import Outcome, RoundResult
+from federation.rounds import Outcome, RoundResult, outcome_of
 from federation.scenario.schema import Scenario
 
 Names = tuple[str | None, str | None, str | None]
@@ -25,11 +27,15 @@ class Rows:
 
 @dataclass(frozen=True)
 class Recorder:
-    """Writes rows for one run; `place_of` names a client's device, network and region."""
+    """Writes rows for one run; `place_of` names a client's device, network and region.
+
+    Without an `accountant` energy is not known.
+    """
 
     run: str
     scenario: Scenario
     place_of: Callable[[int], Names]
+    accountant: Accountant | None = None
 
     def rows(
         self,
@@ -40,18 +46,28 @@ class Recorder:
         wall_time_s: float,
     ) -> Rows:
         """The rows of a round that is over at `now_s`, after the clients' own `tests`."""
-        exchanges = self._exchanges(result, tests)
+        costs = self._costs(result, tests, now_s)
+        exchanges = self._exchanges(result, tests, costs)
         return Rows(
-            self._round(result, evaluation, exchanges, now_s, wall_time_s),
-            self._clients(result, {test.client: test for test in tests if test.ok}),
+            self._round(result, evaluation, exchanges, costs, now_s, wall_time_s),
+            self._clients(result, {test.client: test for test in tests if test.ok}, costs),
             exchanges,
         )
+
+    def _costs(self, result: RoundResult, tests: Sequence[Reply], now_s: float) -> Costs:
+        replies = [*(one.reply for one in result.outcomes), *tests]
+        waiting_s = waiting(replies, now_s - result.started_s)
+        if self.accountant is None:
+            return Costs(replies, waiting_s)
+        bill = self.accountant.bill(replies, waiting_s, result.started_s, now_s)
+        return Costs(replies, waiting_s, bill)
 
     def _round(
         self,
         result: RoundResult,
         evaluation: Evaluation | None,
         exchanges: Sequence[ExchangeRow],
+        costs: Costs,
         now_s: float,
         wall_time_s: float,
     ) -> RoundRow:
@@ -78,22 +94,22 @@ class Recorder:
             peer_bytes=0,
             raw_uplink_bytes=sum(row.raw_bytes for row in up),
             raw_downlink_bytes=sum(row.raw_bytes for row in down),
-            compute_j=None,
-            radio_j=None,
-            waiting_j=None,
-            network_j=None,
-            server_j=None,
-            carbon_g=None,
             metric=None if evaluation is None else evaluation.metric,
+            **costs.of_round(),
         )
 
-    def _clients(self, result: RoundResult, tests: dict[int, Reply]) -> list[ClientRow]:
-        return [self._client(result, one, tests.get(one.reply.client)) for one in result.outcomes]
+    def _clients(
+        self, result: RoundResult, tests: dict[int, Reply], costs: Costs
+    ) -> list[ClientRow]:
+        return [
+            self._client(result, one, tests.get(one.reply.client), costs) for one in result.outcomes
+        ]
 
-    def _client(self, result: RoundResult, one: Outcome, test: Reply | None) -> ClientRow:
+    def _client(
+        self, result: RoundResult, one: Outcome, test: Reply | None, costs: Costs
+    ) -> ClientRow:
         reply, timing = one.reply, one.reply.timing
         device, network, region = self.place_of(reply.client)
-        busy_s = timing.arrived_s - timing.sent_s
         return ClientRow(
             run=self.run,
             round=result.round,
@@ -105,27 +121,30 @@ class Recorder:
             steps=_whole(reply.metrics.get("steps")),
             train_loss=reply.metrics.get("train_loss"),
             compute_s=timing.compute_s,
-            compute_j=None,
-            waiting_s=max(0.0, result.ended_s - result.started_s - busy_s),
-            waiting_j=None,
-            energy_source=None,
+            waiting_s=costs.waiting_s[reply.client],
+            energy_source=costs.source,
             status=one.status,
             reason=one.reason or None,
             accuracy=None if test is None else test.metrics.get("accuracy"),
             loss=None if test is None else test.metrics["loss"],
+            **costs.of_client(reply.client),
         )
 
-    def _exchanges(self, result: RoundResult, tests: Sequence[Reply]) -> list[ExchangeRow]:
+    def _exchanges(
+        self, result: RoundResult, tests: Sequence[Reply], costs: Costs
+    ) -> list[ExchangeRow]:
         rows: list[ExchangeRow] = []
         statuses = [(one.reply, one.status) for one in result.outcomes]
-        statuses += [(test, "counted" if test.ok else "failed") for test in tests]
-        for reply, status in statuses:
-            rows.append(self._downlink(len(rows), result.round, reply, status))
+        statuses += [(test, outcome_of(test).status) for test in tests]
+        for (reply, status), usage in zip(statuses, costs.usages, strict=True):
+            rows.append(self._downlink(len(rows), result.round, reply, status, usage.down))
             if reply.sent_bytes:
-                rows.append(self._uplink(len(rows), result.round, reply, status))
+                rows.append(self._uplink(len(rows), result.round, reply, status, usage.up))
         return rows
 
-    def _downlink(self, number: int, round_number: int, reply: Reply, status: str) -> ExchangeRow:
+    def _downlink(
+        self, number: int, round_number: int, reply: Reply, status: str, cost: Transfer
+    ) -> ExchangeRow:
         timing = reply.timing
         end_s = None if timing.download_s is None else timing.sent_s + timing.download_s
         return ExchangeRow(
@@ -141,12 +160,13 @@ class Recorder:
             sent_bytes=reply.request_sent_bytes,
             start_s=timing.sent_s,
             end_s=end_s,
-            radio_j=None,
-            network_j=None,
             status=status,
+            **cells(radio_j=cost.radio_j, network_j=cost.network_j),
         )
 
-    def _uplink(self, number: int, round_number: int, reply: Reply, status: str) -> ExchangeRow:
+    def _uplink(
+        self, number: int, round_number: int, reply: Reply, status: str, cost: Transfer
+    ) -> ExchangeRow:
         timing = reply.timing
         start_s = None if timing.upload_s is None else timing.arrived_s - timing.upload_s
         return ExchangeRow(
@@ -162,9 +182,8 @@ class Recorder:
             sent_bytes=reply.sent_bytes,
             start_s=start_s,
             end_s=timing.arrived_s,
-            radio_j=None,
-            network_j=None,
             status=status,
+            **cells(radio_j=cost.radio_j, network_j=cost.network_j),
         )
 
 

@@ -93,7 +93,7 @@ def _drive(
         session = Session(
             scenario,
             fleet,
-            Recorder(label, scenario, fleet.place_of),
+            Recorder(label, scenario, fleet.place_of, fleet.accountant),
             examiner.examiner(),
             examiner.due,
             Journal(folder.path, store, algorithm.keeps_state or fleet.wiring.uplink.remembers),

@@ -15,6 +15,7 @@ from federation.results.environment import describe
 from federation.results.folder import RunFolder
 from federation.scenario import files
 from federation.scenario.schema import EngineConfig
+from simulations.accounting import FleetAccountant
 from simulations.devices import Population
 from simulations.executors.base import Executor, Setup
 from simulations.executors.inline import InlineExecutor
@@ -69,4 +70,5 @@ def virtual_grid(run: PlannedRun, made: Materials, workers: Executor) -> Virtual
     scenario = run.scenario
     population = Population(scenario.fleet, scenario.data.clients, scenario.seed)
     flop = training_flop_per_example(scenario.model, made.learner, made.dataset)
-    return VirtualGrid(workers, population, flop)
+    accountant = FleetAccountant(population, scenario.server, scenario.energy)
+    return VirtualGrid(workers, population, flop, accountant)

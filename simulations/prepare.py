@@ -15,6 +15,7 @@ from federation.data.source import load
 from federation.errors import BadInput, ScenarioError, unknown_choice
 from federation.scenario import files, overrides, sweep
 from federation.scenario.schema import ChannelConfig, Scenario
+from simulations.accounting import FleetAccountant
 from simulations.destinations import PlannedRun, base_of, check_place
 from simulations.devices import Population
 
@@ -118,7 +119,8 @@ def _check_names(scenario: Scenario, where: str) -> None:
         check_arguments(strategy)
         for direction, channel in (("uplink", scenario.uplink), ("downlink", scenario.downlink)):
             _check_codec(direction, channel)
-        Population(scenario.fleet, scenario.data.clients, scenario.seed).check()
+        population = Population(scenario.fleet, scenario.data.clients, scenario.seed)
+        FleetAccountant(population, scenario.server, scenario.energy).check()
         _check_backend(scenario.engine.backend)
     except ScenarioError as error:
         raise ScenarioError(f"{where}: {error}") from None

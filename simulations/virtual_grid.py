@@ -9,7 +9,6 @@ in the order of virtual arrival whatever the workers' real speed.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -18,11 +17,13 @@ from flwr.serverapp import Grid
 from flwr.supercore.run import Run
 
 from clients.calls import Call
+from federation.energy.account import Accountant
+from federation.errors import RejectedUpdate
 from federation.messages import Reply, Timing
-from federation.reduce import Expectation, Total, chunk_bounds
+from federation.reduce import MOST_EXAMPLES, Expectation, Total, chunk_bounds
 from federation.wire import content_bytes
 from simulations.clock import EventQueue
-from simulations.devices import Population
+from simulations.devices import DeviceProfile, Population
 from simulations.executors.base import Chunk, ChunkDone, Executor
 from simulations.flower_internals import assume_identity, stamp
 
@@ -55,11 +56,13 @@ class VirtualGrid(Grid):
     """Clients 0 ... n - 1 are nodes 2 ... n + 1.
 
     `flop_per_example` is the arithmetic of training on one example; testing takes a third of it.
+    The `accountant` knows what a round took in energy.
     """
 
     executor: Executor
     population: Population
     flop_per_example: float
+    accountant: Accountant | None = None
     _events: EventQueue[tuple[str, Message]] = field(default_factory=EventQueue)
     _flights: dict[int, list[_Flight]] = field(default_factory=dict)
     _arrived: dict[str, Message] = field(default_factory=dict)
@@ -102,8 +105,7 @@ class VirtualGrid(Grid):
     ) -> tuple[Total, list[Reply]]:
         """Send all, wait for all, sum in fixed chunks; replies in order, without parts."""
         flights = self._take_off(messages)
-        first = self._chunks
-        bounds = chunk_bounds(len(flights))
+        first, bounds = self._chunks, chunk_bounds(len(flights))
         for start, stop in bounds:
             self._submit(flights[start:stop], expected)
         done: dict[int, ChunkDone] = {}
@@ -119,9 +121,8 @@ class VirtualGrid(Grid):
             assert part is not None
             total.merge(part)
             for flight, reply in zip(self._flights.pop(index), done[index].replies, strict=True):
-                replies.append(
-                    replace(reply, timing=self._timing(flight, reply.metrics, reply.sent_bytes))
-                )
+                timing = self._timing(flight, reply.metrics, reply.sent_bytes)
+                replies.append(replace(reply, timing=timing))
         self._events.advance_to(max(reply.timing.arrived_s for reply in replies))
         return total, replies
 
@@ -140,8 +141,7 @@ class VirtualGrid(Grid):
                 self._absorb(self.executor.next_done())
             if not len(self._events):
                 return []
-            name, reply = self._events.take()
-            self._arrived[name] = reply
+            self._arrived.update([self._events.take()])
         return [self._arrived.pop(name) for name in wanted if name in self._arrived]
 
     def send_and_receive(
@@ -212,16 +212,14 @@ class VirtualGrid(Grid):
     def _absorb(self, done: ChunkDone) -> None:
         """Turn finished work into arrivals."""
         for flight, content in zip(self._flights.pop(done.index), done.contents, strict=True):
-            numbers = content.metric_records.get("metrics", MetricRecord())
-            metrics = {k: float(v) for k, v in numbers.items() if not isinstance(v, list)}
-            timing = self._timing(flight, metrics, content_bytes(content))
-            reply = _reply(flight, content)
+            timing = self._timing(flight, *_told(content))
             self._timings[flight.message_id] = timing
-            self._events.add(timing.arrived_s, (flight.message_id, reply), flight.number)
+            arrival = flight.message_id, _reply(flight, content)
+            self._events.add(timing.arrived_s, arrival, flight.number)
 
     def _timing(self, flight: _Flight, metrics: Mapping[str, float], reply_bytes: int) -> Timing:
         place = self.population.place(flight.client)
-        compute_s = self._flop(metrics) / place.device.training_flop_per_s
+        compute_s = self._compute_s(place.device, metrics)
         upload_s = place.network.upload_s(reply_bytes)
         return Timing(
             sent_s=flight.sent_s,
@@ -231,17 +229,31 @@ class VirtualGrid(Grid):
             upload_s=upload_s,
         )
 
+    def _compute_s(self, device: DeviceProfile, metrics: Mapping[str, float]) -> float:
+        flop = self._flop(metrics)
+        if not flop:
+            return 0.0
+        return device.startup_s + flop * device.throttle / device.training_flop_per_s
+
     def _flop(self, metrics: Mapping[str, float]) -> float:
         """What the client says it did; nothing, where it says what cannot be."""
         examples = metrics.get("processed", metrics.get("examples", 0.0) / 3)
-        flop = examples * self.flop_per_example
-        return flop if 0 <= flop < math.inf else 0.0
+        return self.flop_per_example * (examples if 0 <= examples <= MOST_EXAMPLES else 0.0)
+
+
+def _told(content: RecordDict) -> tuple[dict[str, float], int]:
+    """Numbers and length of a reply that nobody has checked; none of what cannot be sent."""
+    try:
+        size = content_bytes(content)
+    except RejectedUpdate:
+        return {}, 0
+    numbers = content.metric_records.get("metrics", MetricRecord())
+    return {name: float(v) for name, v in numbers.items() if not isinstance(v, list)}, size
 
 
 def _reply(flight: _Flight, content: RecordDict) -> Message:
     """A failed worker or ClientApp is told as Flower tells it, unless it is we who asked."""
-    told = content.config_records.get("reply", ConfigRecord())
-    error = str(told.get("error", ""))
+    error = str(content.config_records.get("reply", ConfigRecord()).get("error", ""))
     if error and "request" not in flight.message.content:
         return Message(Error(_APP_RAISED, error), reply_to=flight.message)
     return Message(content, reply_to=flight.message)

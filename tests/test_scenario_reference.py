@@ -35,10 +35,10 @@ def quoted(cell):
 def run_folder(tmp_path_factory):
     """The folder of a short run."""
     settings = ["rounds=1", "strategy.schedule=parallel"]
-    folder = tmp_path_factory.mktemp("short") / "run"
-    (run,) = prepare.plan("quickstart", settings, str(folder), False)
+    base = tmp_path_factory.mktemp("short") / "run"
+    run = prepare.plan("quickstart", settings, str(base), False)[0]
     launch.simulate(run)
-    return folder
+    return run.folder
 
 
 def schema_keys(node=tree.ROOT, path=()):

@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from federation.scenario.fleet import EnergyConfig, FleetShare, ServerConfig
 from federation.scenario.partitions import (
     Iid,
     InnerDirichlet,
@@ -35,12 +36,6 @@ def _check_name(name: str) -> str:
             "must be at most 100 letters, digits, '.', '_' and '-', a letter or digit first"
         )
     return name
-
-
-def _check_region(region: str) -> str:
-    if not re.fullmatch("[A-Z]{3}", region):
-        raise ValueError("must be three capital letters (ISO 3166-1 alpha-3), such as DEU")
-    return region
 
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -155,15 +150,6 @@ class ChannelConfig(Section):
     error_feedback: bool | Literal["ef", "ef21"] = False
 
 
-class FleetShare(Section):
-    """A share of the clients with one device, network and region (ISO 3166 alpha-3)."""
-
-    device: Text = "raspberry-pi-4"
-    network: Text = "wifi4"
-    region: Annotated[str, AfterValidator(_check_region)] | None = None
-    share: Annotated[float, Field(gt=0, le=1)] = 1.0
-
-
 class EvaluationConfig(Section):
     """When the server tests the model, and whether clients do so too."""
 
@@ -213,6 +199,8 @@ class Scenario(Section):
     uplink: ChannelConfig = ChannelConfig()
     downlink: ChannelConfig = ChannelConfig()
     fleet: list[FleetShare] = [FleetShare()]
+    server: ServerConfig = ServerConfig()
+    energy: EnergyConfig = EnergyConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     stop: StopConfig | None = None
     engine: EngineConfig = EngineConfig()

@@ -22,7 +22,10 @@ BAD_SETTINGS = [
     ("round=3", ["round: unknown key; did you mean 'rounds'?"]),
     ("lr=0.1", ["lr: unknown key; did you mean 'local.lr'?", "Valid: data"]),
     ("local.clients_per_round=2", ["unknown key; did you mean 'strategy.clients_per_round'?"]),
-    ("zzz=1", ["zzz: unknown key; Valid: data, downlink, engine, evaluation, fleet, local"]),
+    (
+        "zzz=1",
+        ["zzz: unknown key; Valid: data, downlink, energy, engine, evaluation, fleet, local"],
+    ),
     ('"a\\nb"=1', ['"a\\nb": unknown key']),
     ("fleet=[{devise='x'}]", ["fleet[0].devise: unknown key; did you mean 'device'?"]),
     (

@@ -1,0 +1,81 @@
+"""What a round took, as the rows of the tables need it: sums of what stands below them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from federation.energy.account import Bill, Usage
+from federation.energy.ranges import Range, total
+from federation.messages import Reply
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Replies of a round and of its clients' tests, their waiting, and the bill if there is one."""
+
+    replies: Sequence[Reply]
+    waiting_s: Mapping[int, float]
+    bill: Bill | None = None
+
+    @property
+    def usages(self) -> Sequence[Usage]:
+        """One for each reply."""
+        return [Usage()] * len(self.replies) if self.bill is None else self.bill.usages
+
+    @property
+    def source(self) -> str | None:
+        """Where the figures come from."""
+        return None if self.bill is None else self.bill.source
+
+    def of_round(self) -> dict[str, Any]:
+        """The sums of the rows below, and what is the round's alone."""
+        if self.bill is None:
+            names = ("compute_j", "radio_j", "waiting_j", "network_j", "server_j", "carbon_g")
+            return dict.fromkeys(names)
+        transfers = [transfer for usage in self.usages for transfer in (usage.down, usage.up)]
+        return cells(
+            compute_j=_sum([usage.compute_j for usage in self.usages]),
+            radio_j=_sum([transfer.radio_j for transfer in transfers]),
+            waiting_j=_sum([*self.bill.waiting_j.values(), self.bill.bystanders_j]),
+            network_j=_sum([transfer.network_j for transfer in transfers]),
+            server_j=self.bill.server_j,
+            carbon_g=self.bill.carbon_g,
+        )
+
+    def of_client(self, client: int) -> dict[str, Any]:
+        """Its training and test, and its waiting."""
+        waiting_j = None if self.bill is None else self.bill.waiting_j[client]
+        return cells(compute_j=_sum(self._computing.get(client, [])), waiting_j=waiting_j)
+
+    @cached_property
+    def _computing(self) -> dict[int, list[Range | None]]:
+        found: dict[int, list[Range | None]] = {}
+        for reply, usage in zip(self.replies, self.usages, strict=True):
+            found.setdefault(reply.client, []).append(usage.compute_j)
+        return found
+
+
+def cells(**figures: Range | None) -> dict[str, Any]:
+    """Columns with their `_low` and `_high`; null where not known."""
+    found: dict[str, Any] = {}
+    for name, figure in figures.items():
+        found |= {name: None} if figure is None else figure.columns(name)
+    return found
+
+
+def waiting(replies: Sequence[Reply], seconds: float) -> dict[int, float]:
+    """How long each client did nothing of so many seconds."""
+    busy_s: dict[int, float] = {}
+    for reply in replies:
+        spent = reply.timing.arrived_s - reply.timing.sent_s
+        busy_s[reply.client] = busy_s.get(reply.client, 0.0) + spent
+    return {client: max(0.0, seconds - spent) for client, spent in busy_s.items()}
+
+
+def _sum(figures: Sequence[Range | None]) -> Range | None:
+    """Their sum, 0 of none; None where one is not known."""
+    known = [figure for figure in figures if figure is not None]
+    return total(known) if len(known) == len(figures) else None

@@ -1,0 +1,52 @@
+"""The port between the tables and whoever knows what a round's work took in energy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from federation.energy.ranges import Range
+from federation.messages import Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """One message over one link; None where not known."""
+
+    radio_j: Range | None = None
+    network_j: Range | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one exchange took: the request, the work, the reply."""
+
+    down: Transfer = Transfer()
+    up: Transfer = Transfer()
+    compute_j: Range | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """A round's energy, J, and emissions, g CO2e; None where not known.
+
+    `usages` are those of the replies, in their order; `waiting_j` are the clients' that were asked;
+    `bystanders_j` is what all others took meanwhile, which is waiting too.
+    """
+
+    usages: Sequence[Usage]
+    waiting_j: Mapping[int, Range | None]
+    bystanders_j: Range | None
+    server_j: Range | None
+    carbon_g: Range | None
+    source: str | None
+
+
+class Accountant(Protocol):
+    """A function of its arguments: it may be asked for a round more than once."""
+
+    def bill(
+        self, replies: Sequence[Reply], waiting_s: Mapping[int, float], start_s: float, end_s: float
+    ) -> Bill:
+        """What the round from `start_s` to `end_s` took; `waiting_s` is each asked client's."""

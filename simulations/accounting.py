@@ -1,0 +1,142 @@
+"""What a round took in a virtual fleet: from legs and bytes to joules and grams.
+
+A part (compute, radio, waiting, network) is counted where the profiles of the whole fleet give its
+figures, and null else: a sum over the clients that happen to be known would mislead. Devices that
+nobody asked wait too, all round long. Compute energy has the range of the training rate and of the
+power; times are those of the base.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from federation.energy.account import Bill, Usage
+from federation.energy.carbon import Grid, carbon_g
+from federation.energy.catalogue import open_grid
+from federation.energy.ranges import Range, total
+from federation.energy.server import server_j
+from federation.messages import Reply
+from federation.scenario.fleet import EnergyConfig, ServerConfig
+from simulations.devices import Population
+from simulations.share_energy import ShareEnergy, whole
+
+SOURCE = "modelled"
+_FIGURES = ("train_w", "waiting_w", "radio", "infrastructure")
+
+
+@dataclass(frozen=True)
+class FleetAccountant:
+    """The accountant of a population, with what the scenario says of server and network."""
+
+    population: Population
+    server: ServerConfig
+    energy: EnergyConfig
+
+    def check(self) -> None:
+        """Raises ScenarioError for an unknown region, and what profiles do not say but must."""
+        regions = {share.region for share in self._shares} | {self.server.region}
+        self._grid.check(sorted(region for region in regions if region is not None))
+
+    @cached_property
+    def unknown(self) -> tuple[str, ...]:
+        """The figures that a profile of the fleet leaves out, so that a part is not counted."""
+        return tuple(name for name in _FIGURES if any(getattr(s, name) is None for s in self._raw))
+
+    def bill(
+        self, replies: Sequence[Reply], waiting_s: Mapping[int, float], start_s: float, end_s: float
+    ) -> Bill:
+        """What the round took."""
+        usages = [self._share(reply.client).usage(reply) for reply in replies]
+        waiting = {
+            client: self._share(client).waiting_j(span) for client, span in waiting_s.items()
+        }
+        bystanders = self._bystanders(waiting_s, end_s - start_s)
+        server = self._server(end_s - start_s)
+        clients = [reply.client for reply in replies]
+        used = self._by_region(clients, usages, waiting, bystanders)
+        return Bill(
+            usages,
+            waiting,
+            None if "waiting_w" in self.unknown else total(bystanders),
+            server,
+            self._carbon(used, server, start_s, end_s),
+            None if len(self.unknown) == len(_FIGURES) else SOURCE,
+        )
+
+    @cached_property
+    def _grid(self) -> Grid:
+        return open_grid(self.energy.carbon)
+
+    @cached_property
+    def _raw(self) -> list[ShareEnergy]:
+        places = zip(self.population.shares, self.population.places, strict=True)
+        return [ShareEnergy.of(share, place, self.energy) for share, place in places]
+
+    @cached_property
+    def _shares(self) -> list[ShareEnergy]:
+        return [share.without(self.unknown) for share in self._raw]
+
+    def _share(self, client: int) -> ShareEnergy:
+        return self._shares[self.population.share_of(client)]
+
+    def _bystanders(self, asked: Mapping[int, float], seconds: float) -> list[Range]:
+        """What those took that were not asked, share by share."""
+        counts = self.population.counts()
+        for client in asked:
+            counts[self.population.share_of(client)] -= 1
+        waits = [
+            share.waiting_j(seconds * count)
+            for share, count in zip(self._shares, counts, strict=True)
+        ]
+        return [wait for wait in waits if wait is not None]
+
+    def _server(self, seconds: float) -> Range | None:
+        if self.server.power_w is None:
+            return None
+        return server_j(Range.exact(self.server.power_w), seconds, self.server.pue)
+
+    @cached_property
+    def _knows_emissions(self) -> bool:
+        places = all(share.region is not None for share in self._shares)
+        server = self.server.power_w is None or self.server.region is not None
+        return places and server and not self.unknown
+
+    def _by_region(
+        self,
+        clients: Sequence[int],
+        usages: Sequence[Usage],
+        waiting: Mapping[int, Range | None],
+        bystanders: Sequence[Range],
+    ) -> dict[str, list[Range]]:
+        """All energy but the server's, by where it was taken."""
+        found: dict[str, list[Range]] = {}
+        if not self._knows_emissions:
+            return found
+        for share, waits in zip(self._shares, bystanders, strict=True):
+            found.setdefault(str(share.region), []).append(waits)
+        for client, usage in zip(clients, usages, strict=True):
+            found[str(self._share(client).region)].append(whole(usage))
+        for client, wait in waiting.items():
+            if wait is not None:
+                found[str(self._share(client).region)].append(wait)
+        return found
+
+    def _carbon(
+        self,
+        used: Mapping[str, Sequence[Range]],
+        server: Range | None,
+        start_s: float,
+        end_s: float,
+    ) -> Range | None:
+        if not self._knows_emissions:
+            return None
+        places = {region: total(parts) for region, parts in used.items()}
+        grams = [
+            carbon_g(energy_j, self._grid.g_per_kwh(region, start_s, end_s))
+            for region, energy_j in places.items()
+        ]
+        if server is not None and self.server.region is not None:
+            grams.append(carbon_g(server, self._grid.g_per_kwh(self.server.region, start_s, end_s)))
+        return total(grams)
