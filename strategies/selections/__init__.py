@@ -1,0 +1,1 @@
+"""Who is asked: the port of a selection policy, how clients are drawn, and the policies."""

@@ -1,0 +1,1 @@
+"""One file per selection policy; the file's name, with dashes, is the policy's name."""
