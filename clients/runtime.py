@@ -38,6 +38,7 @@ class _Request:
     round: int
     kind: str
     parts: Parts
+    undo: int | None = None
 
 
 @dataclass
@@ -90,6 +91,7 @@ class ClientRuntime:
         if record["config"] != self._digest:
             raise ClientError(f"request is for configuration {record['config']!r}, not this run's")
         round_number, kind = int(str(record["round"])), str(record["kind"])
+        undo = int(str(record["undo"])) if "undo" in record else None
         payloads = payloads_of(content)
         specs = self.algorithm.downlink_specs(self.learner.spec)
         if kind == "evaluate":
@@ -97,10 +99,11 @@ class ClientRuntime:
         if "version" in record:
             version, base, start = (int(str(record[key])) for key in ("version", "base", "start"))
             letter = Letter(version, base, payloads, start)
-            return _Request(round_number, kind, self.held.receive(self.downlink, letter, specs))
+            parts: Parts = self.held.receive(self.downlink, letter, specs)
+            return _Request(round_number, kind, parts, undo)
         plain = Channel(Chain(()), self.config.seed, self.downlink.name)
         received = plain.decode(payloads, specs, {}, Place(round_number), {})
-        return _Request(round_number, kind, received.parts)
+        return _Request(round_number, kind, received.parts, undo)
 
     def _evaluate(self, client: int, request: _Request) -> RecordDict:
         started = time.perf_counter()
@@ -118,6 +121,8 @@ class ClientRuntime:
         return reply_content(metrics, {})
 
     def _begin(self, client: int, request: _Request) -> _Work:
+        if self._remembers and request.undo is not None:
+            self.store.undo(client, request.undo)
         stored = self.store.load(client, request.round) if self._remembers else {}
         kept, memory = _split(stored)
         config = self.config

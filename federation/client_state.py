@@ -1,9 +1,10 @@
 """What a client keeps between requests: on disk, keyed by client and round.
 
 The state written in round r is found again by requests of later rounds only. So a round that is
-repeated after a crash starts from what the client had before it, and nothing counts twice. The
-two newest versions are kept, versions of rounds that were undone are dropped; a run whose clients
-keep state commits every round.
+repeated after a crash starts from what the client had before it, and nothing counts twice. A reply
+that got lost or was refused is undone by the next request (`undo`), so that client and server go on
+from the same past. The two newest versions are kept, versions of rounds that were undone are
+dropped; a run whose clients keep state commits every round.
 """
 
 from __future__ import annotations
@@ -57,6 +58,12 @@ class StateStore:
         undone = [path for path in versions if _round_of(path) > round_number]
         for path in past[:-_KEPT_VERSIONS] + undone:
             path.unlink()
+
+    def undo(self, client: int, round_number: int) -> None:
+        """Drop what the client kept in this round and later: the server did not count them."""
+        for path in self._versions(client):
+            if _round_of(path) >= round_number:
+                path.unlink()
 
     def forget(self) -> None:
         """Delete all that was kept."""

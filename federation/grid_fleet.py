@@ -226,9 +226,9 @@ class GridFleet:
         for name, one in list(self._pending.items()):
             if self.now - one.sent_s > self.wiring.timeout_s:
                 del self._pending[name]
-                self._ready.append(
-                    self._failed(one, f"no reply within {self.wiring.timeout_s:g} s")
-                )
+                reply = self._failed(one, f"no reply within {self.wiring.timeout_s:g} s")
+                self._outbox.note(reply)
+                self._ready.append(reply)
 
     def _failed(self, one: _Sent, reason: str) -> Reply:
         body = one.request.body

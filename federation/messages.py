@@ -113,15 +113,16 @@ def payloads_of(content: RecordDict) -> dict[str, bytes]:
 
 
 def request_content(
-    config_digest: str, body: Body, payloads: Payloads, versions: Mapping[str, int] | None = None
+    config_digest: str, body: Body, payloads: Payloads, more: Mapping[str, int] | None = None
 ) -> RecordDict:
     """The content of a request, shared by all clients it goes to.
 
-    `versions` are those of a lossy downlink: `version`, which the payloads make, from `base`, and
-    the name of the `start` where that is the base.
+    `more` holds, of a lossy downlink, `version`, which the payloads make, from `base`, and the name
+    of the `start` where that is the base; and `undo`, the first round since the last counted one
+    whose reply from this client did not count.
     """
     record = ConfigRecord({"config": config_digest, "round": body.round, "kind": body.kind})
-    record.update(versions or {})
+    record.update(more or {})
     return RecordDict({"request": record, "parts": parts_record(payloads)})
 
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
 from flwr.app import RecordDict
 
 from federation.arrays import Parts, spec_of
 from federation.client_state import StateStore
 from federation.codecs._chain import Chain
 from federation.downlink import NOT_HELD, WHOLE, Letter, Publisher
+from federation.enrolment import NOT_ENROLLED
 from federation.messages import Body, Reply, Request, request_content
 from federation.reduce import Expectation
 from federation.transport import Channel, PartSpecs, Place
@@ -54,7 +56,8 @@ class Outbox:
     wiring: Wiring
     _publisher: Publisher | None = field(init=False, default=None)
     _body: Body | None = None
-    _written: dict[int, Written] = field(default_factory=dict)
+    _written: dict[tuple[int, int | None], Written] = field(default_factory=dict)
+    _uncounted: dict[int, int] = field(default_factory=dict)  # client: first round since counted
 
     def __post_init__(self) -> None:
         """A lossy downlink needs a publisher."""
@@ -69,16 +72,22 @@ class Outbox:
             self._body, self._written = body, {}
             if self._publisher is not None and body.kind == "train":
                 self._publisher.publish(body.parts)
-        letter = self._letter(request)
-        base = WHOLE if letter is None else letter.base
-        if base not in self._written:
-            content = self._content(body, letter)
-            self._written[base] = Written(content, content_bytes(content), self.expected(body))
-        return self._written[base]
+        letter, undo = self._letter(request), self._uncounted.get(request.client)
+        key = WHOLE if letter is None else letter.base, undo
+        if key not in self._written:
+            content = self._content(body, letter, undo)
+            self._written[key] = Written(content, content_bytes(content), self.expected(body))
+        return self._written[key]
 
     def note(self, reply: Reply) -> None:
-        """Keep in mind what a client holds after its reply."""
-        if self._publisher is None or reply.kind != "train":
+        """Keep in mind what a client holds after its reply, or after none came."""
+        if reply.kind != "train":
+            return
+        if reply.ok:
+            self._uncounted.pop(reply.client, None)
+        elif reply.error not in (NOT_HELD, NOT_ENROLLED):  # then it has done nothing yet
+            self._uncounted.setdefault(reply.client, reply.round)
+        if self._publisher is None:
             return
         if reply.ok:
             self._publisher.delivered(reply.client)
@@ -88,12 +97,23 @@ class Outbox:
 
     def state(self) -> Parts:
         """What must be in a checkpoint beside the algorithm's state."""
-        return {} if self._publisher is None else self._publisher.state()
+        state = {} if self._publisher is None else self._publisher.state()
+        if self._uncounted:
+            state["uncounted"] = {
+                "client": np.array(list(self._uncounted), np.int64),
+                "round": np.array(list(self._uncounted.values()), np.int64),
+            }
+        return state
 
     def restore(self, state: Parts) -> None:
         """Take back what `state` gave."""
-        if self._publisher is not None and state:
-            self._publisher.restore(state)
+        if "uncounted" in state:
+            known = state["uncounted"]
+            pairs = zip(known["client"], known["round"], strict=True)
+            self._uncounted = {int(client): int(number) for client, number in pairs}
+        published = {part: arrays for part, arrays in state.items() if part != "uncounted"}
+        if self._publisher is not None and published:
+            self._publisher.restore(published)
 
     def expected(self, body: Body) -> Expectation:
         """What the server will accept in reply to a body."""
@@ -117,12 +137,13 @@ class Outbox:
             return None
         return self._publisher.letter(request.client)
 
-    def _content(self, body: Body, letter: Letter | None) -> RecordDict:
+    def _content(self, body: Body, letter: Letter | None, undo: int | None) -> RecordDict:
         digest = self.wiring.config_digest
+        more = {} if undo is None else {"undo": undo}
         if letter is not None:
-            versions = {"version": letter.version, "base": letter.base, "start": letter.start}
-            return request_content(digest, body, letter.payloads, versions)
+            more |= {"version": letter.version, "base": letter.base, "start": letter.start}
+            return request_content(digest, body, letter.payloads, more)
         plain = Channel(Chain(()), self.wiring.downlink.seed, self.wiring.downlink.name)
         specs = {part: spec_of(arrays) for part, arrays in body.parts.items()}
         sent = plain.encode(body.parts, specs, {}, Place(body.round), {})
-        return request_content(digest, body, sent.payloads)
+        return request_content(digest, body, sent.payloads, more)

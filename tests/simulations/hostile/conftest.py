@@ -143,3 +143,13 @@ def play(tmp_path_factory):
 
     yield of
     ray_executor.shutdown()
+
+
+@pytest.fixture
+def played_with_lost_replies(tmp_path):
+    """The folder of a run in which so many replies of one client in a row do not arrive."""
+
+    def of(world, lost):
+        return run(tmp_path / f"{world}-{lost}", world, [silent] * lost, "train")
+
+    return of
