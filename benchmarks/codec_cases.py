@@ -51,12 +51,16 @@ class Case:
         return Chain(parse_chain(self.text))
 
     def passed(self, values: Vector, tensors: Tensors, context: Context) -> Passed:
-        """Encode all but an entropy coder at the end, and keep what is between the stages."""
+        """Encode all but an entropy coder at the end, and keep what is between the stages.
+
+        With the draws of the whole chain, so that a guessed threshold is the same one.
+        """
         arrays, shape = [values], self.chain.shapes(tensors)[0]
-        for stage in self.chain.stages:
+        for number, stage in enumerate(self.chain.stages):
             if stage.takes != "values" and arrays[-1].dtype != np.float32 and _codes(stage):
                 break
-            done = stage.encode(arrays[-1], shape, context)
+            here = replace(context, purpose=f"{context.purpose} stage {number}")
+            done = stage.encode(arrays[-1], shape, here)
             after = stage.shape(shape)
             shape = replace(after, length=len(done.values), exact=True)
             arrays.append(done.values)

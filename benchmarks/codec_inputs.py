@@ -60,7 +60,7 @@ def real(model: str, rounds: int = 3) -> list[Update]:
         runs = [_run(model, count, Path(folder) / str(count)) for count in (rounds - 1, rounds)]
         before, after = (load_file(run.folder / "model.safetensors") for run in runs)
         client = _trained(runs[1], before, rounds, Path(folder))
-    layout = Layout.of(spec_of(before), lossless=False)
+    layout = Layout.of(spec_of(client), lossless=False)
     start = layout.vector(before)
     return [
         Update(f"a client's {model}", layout.vector(client) - start, layout.tensors),

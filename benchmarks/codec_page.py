@@ -10,6 +10,7 @@ from benchmarks.codec_cases import rate_bits
 from federation.results.environment import describe
 
 if TYPE_CHECKING:
+    from benchmarks.codec_limits import Limit
     from benchmarks.codecs import Size, Speed
 
 EDEN: Final = {1: 0.5708, 2: 0.1331, 3: 0.0358, 4: 0.0096}
@@ -48,14 +49,25 @@ memory for all else.
 """
 
 
-def page(sizes: Sequence[Size], speeds: Mapping[str, Speed]) -> str:
-    """The whole page."""
-    parts = [INTRODUCTION, _machine(), GOALS, _goals(sizes, speeds)]
+LIMITS = """\
+## What limits the range coder
+
+GB of float32 a second that the symbols of the Gaussian update stand for. "constriction alone" gets
+symbols that are numbered already and a table that costs nothing, and codes them one by one; no
+payload that it codes that way can be decoded faster. `range` counts the symbols, fits and writes
+its tables, and codes several symbols of a small alphabet as one.
+"""
+
+
+def page(sizes: Sequence[Size], speeds: Mapping[str, Speed], limits: Sequence[Limit] = ()) -> str:
+    """The whole page; without limits it does not say what limits the range coder."""
+    parts = [INTRODUCTION, _machine(), GOALS, _goals(sizes, speeds, limits)]
     for update in dict.fromkeys(one.update for one in sizes):
         here = [one for one in sizes if one.update == update]
         parts += [f"## {update[0].upper()}{update[1:]} update, {here[0].length:,} entries\n"]
         parts += [_sizes(here)]
-    return "\n".join([*parts, SPEED, _speeds(speeds)])
+    parts += [SPEED, _speeds(speeds)]
+    return "\n".join([*parts, LIMITS, _limits(limits)] if limits else parts)
 
 
 def _machine() -> str:
@@ -95,11 +107,29 @@ def _speeds(speeds: Mapping[str, Speed]) -> str:
     return _table(head, lines)
 
 
-def _goals(sizes: Sequence[Size], speeds: Mapping[str, Speed]) -> str:
+def _limits(limits: Sequence[Limit]) -> str:
+    ways = ("`range` encode", "constriction alone", "`range` decode", "constriction alone")
+    lines = [
+        [
+            _code(one.quantiser),
+            f"{one.bits_a_symbol:.3f}",
+            *(f"{one.encode_gb_s:.2f}", f"{one.library_encode_gb_s:.2f}"),
+            *(f"{one.decode_gb_s:.3f}", f"{one.library_decode_gb_s:.3f}"),
+        ]
+        for one in limits
+    ]
+    return _table(("symbols of", "entropy, bits", *ways), lines)
+
+
+def _goals(sizes: Sequence[Size], speeds: Mapping[str, Speed], limits: Sequence[Limit]) -> str:
     gaussian = {one.case.text: one for one in sizes if one.update == "Gaussian"}
     lines = [
         [what, f"{limit:g}", f"{found:.4g}", "yes" if met else "**no**"]
-        for what, limit, found, met in [*_size_goals(gaussian), *_speed_goals(speeds)]
+        for what, limit, found, met in [
+            *_size_goals(gaussian),
+            *_speed_goals(speeds),
+            *_coder_goals(limits),
+        ]
     ]
     return _table(("what", "goal", "measured", "met?"), lines)
 
@@ -140,10 +170,13 @@ def _size_goals(gaussian: Mapping[str, Size]) -> list[tuple[str, float, float, b
     return goals
 
 
+RANGE_GOALS: Final = (0.5, 0.13)
+"""GB of float32 a second that it should encode and decode."""
+
 _SPEED_GOALS: Final = (
     *((text, 1.0, 1.0) for text in ("fp16", "bf16", "fp8", "int8", "sign")),
     *((f"eden({bits})", 0.5, 0.5) for bits in EDEN),
-    ("int8 | range", 0.5, 0.13),
+    ("int8 | range", *RANGE_GOALS),
     ("topk(0.01)", 1.5, 1.5),
 )
 
@@ -163,6 +196,19 @@ def _speed_goals(speeds: Mapping[str, Speed]) -> list[tuple[str, float, float, b
         if "dgc" not in text
     )
     goals.append(("memory over the update, worst chain but dgc", 2.0, worst, worst <= 2))
+    return goals
+
+
+def _coder_goals(limits: Sequence[Limit]) -> list[tuple[str, float, float, bool]]:
+    """Of the range coder without the quantiser before it."""
+    goals = []
+    for one in limits:
+        for way, limit, found in (
+            ("encode", RANGE_GOALS[0], one.encode_gb_s),
+            ("decode", RANGE_GOALS[1], one.decode_gb_s),
+        ):
+            what = f"`range` alone, on symbols of {_code(one.quantiser)}: {way}, GB/s"
+            goals.append((what, limit, found, found >= limit))
     return goals
 
 

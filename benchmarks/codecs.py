@@ -18,7 +18,7 @@ from statistics import median
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from benchmarks import codec_inputs, codec_page
+from benchmarks import codec_inputs, codec_limits, codec_page
 from benchmarks.codec_cases import CASES, Case
 from benchmarks.codec_inputs import Update
 from benchmarks.memory import peak_bytes
@@ -64,7 +64,9 @@ def main(arguments: Sequence[str]) -> int:
         updates = [gaussian, codec_inputs.heavy_tailed(), *_real()]
         sizes = [size(case, update) for update in updates for case in _told(CASES, update.name)]
         speeds = _speeds(gaussian, given.turns)
-    given.page.write_text(codec_page.page(sizes, speeds), encoding="utf-8")
+        print("the range coder alone", file=sys.stderr, flush=True)
+        limits = codec_limits.measure(gaussian.values, given.turns)
+    given.page.write_text(codec_page.page(sizes, speeds, limits), encoding="utf-8")
     print(f"written to {given.page}", file=sys.stderr)
     return 0
 

@@ -24,6 +24,7 @@ _HEADER = struct.Struct("<HHBB")
 HEADER_BYTES = _HEADER.size
 _MOST_SHIFT = 10
 _AT_ONCE = 1 << 16
+_LEAST_PAIRED, _PAIRED_AT_ONCE = 1 << 17, 1 << 20
 _MOST_RESOLUTION = 3
 _OCTAVES = 31  # frequencies are below 2**31
 _MEANS = 16  # mean differences of levels: 2**-4 to 2**11
@@ -39,12 +40,15 @@ class Histogram:
     @classmethod
     def of(cls, symbols: NDArray[Any]) -> Histogram:
         """The counts of a non-empty array of symbols below 65536."""
-        if symbols.dtype == np.uint8 and len(symbols) >= 1 << 17:
-            counts = _paired_counts(symbols)
+        first, last = 0, 255
+        if symbols.dtype != np.uint8:
+            first, last = int(symbols.min()), int(symbols.max())
+        if last - first < 256 and len(symbols) >= _LEAST_PAIRED:
+            counts = _paired_counts(symbols, first)
         else:
-            counts = _counts(symbols)
+            first, counts = 0, _counts(symbols, last)
         used = np.flatnonzero(counts)
-        return cls(int(used[0]), counts[used[0] : used[-1] + 1])
+        return cls(first + int(used[0]), counts[used[0] : used[-1] + 1])
 
     @classmethod
     def total(cls, parts: Sequence[Histogram]) -> Histogram:
@@ -57,22 +61,30 @@ class Histogram:
         return cls(first, counts)
 
 
-def _counts(symbols: NDArray[Any]) -> NDArray[np.int64]:
+def _counts(symbols: NDArray[Any], last: int) -> NDArray[np.int64]:
     """Some symbols at a time: numpy widens what it counts to eight bytes each."""
-    counts = np.zeros(int(symbols.max()) + 1, np.int64)
+    counts = np.zeros(last + 1, np.int64)
     for start in range(0, len(symbols), _AT_ONCE):
         found = np.bincount(symbols[start : start + _AT_ONCE])
         counts[: len(found)] += found
     return counts
 
 
-def _paired_counts(symbols: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Two symbols counted as one: half the work, and no waiting on the same counter."""
-    even = len(symbols) // 2 * 2
-    pairs = np.bincount(symbols[:even].view(np.uint16), minlength=65536).reshape(256, 256)
-    counts: NDArray[np.int64] = pairs.sum(0) + pairs.sum(1)
-    if even < len(symbols):
-        counts[symbols[-1]] += 1
+def _paired_counts(symbols: NDArray[Any], first: int) -> NDArray[np.int64]:
+    """Counts from symbol `first` on, of at most 256 different ones.
+
+    Two are counted as one: half the work, and no waiting on the same counter.
+    """
+    pairs, single = np.zeros(1 << 16, np.int64), np.zeros(256, np.int64)
+    for start in range(0, len(symbols), _PAIRED_AT_ONCE):
+        part = symbols[start : start + _PAIRED_AT_ONCE]
+        if symbols.dtype != np.uint8:
+            part = (part - part.dtype.type(first)).astype(np.uint8)
+        if len(part) % 2:
+            single[part[-1]] += 1
+        pairs += np.bincount(part[: len(part) // 2 * 2].view(np.uint16), minlength=1 << 16)
+    table = pairs.reshape(256, 256)
+    counts: NDArray[np.int64] = single + table.sum(0) + table.sum(1)
     return counts
 
 

@@ -53,10 +53,16 @@ class Grid:
         zeros = np.broadcast_to(np.float32(levels), steps.shape)
         return cls(groups, steps, zeros, 2 * levels)
 
-    def quantise(self, values: Vector, rounding: Rounding, context: Context) -> NDArray[np.uint8]:
-        """The symbols of finite values; entries beyond the grid get the nearest end."""
+    def quantise(
+        self, values: Vector, rounding: Rounding, context: Context, clip: bool = True
+    ) -> NDArray[np.uint8]:
+        """The symbols of finite values; entries beyond the grid get the nearest end.
+
+        `clip` may be False where no entry is more than its group's steps away from 0: no rounding
+        leads beyond the grid then, to the bit.
+        """
         symbols = np.empty(len(values), np.uint8)
-        scratch = np.empty(PIECE, np.float32)
+        scratch, draws = np.empty((2, PIECE), np.float32)
         rng = context.rng()
         divisors = np.where(self.steps > 0, self.steps, np.float32(1))
         for tile in self.groups.tiles():
@@ -64,10 +70,12 @@ class Grid:
             scaled = scratch[: rows.size].reshape(rows.shape)
             np.divide(rows, tile.column(divisors), out=scaled)
             if rounding != "nearest":
-                scaled += _uniform(rng, rows.size, rounding == "dither").reshape(rows.shape)
+                drawn = _uniform(rng, draws[: rows.size], rounding == "dither")
+                scaled += drawn.reshape(rows.shape)
             (np.floor if rounding == "stochastic" else np.rint)(scaled, out=scaled)
             scaled += tile.column(self.zeros)
-            np.clip(scaled, 0, self.top, out=scaled)
+            if clip:
+                np.clip(scaled, 0, self.top, out=scaled)
             np.copyto(tile.rows(symbols), scaled, casting="unsafe")
         return symbols
 
@@ -79,14 +87,14 @@ class Grid:
         if len(symbols) and not 0 <= int(symbols.min()) <= int(symbols.max()) <= self.top:
             raise ValueError(f"a symbol is not in [0, {self.top}]")
         values = np.empty(len(symbols), np.float32)
-        rng = context.rng()
+        rng, draws = context.rng(), np.empty(PIECE, np.float32)
         may_overflow = float(self.steps.max(initial=0)) * (self.top + 1) > LARGEST
         with np.errstate(over="ignore"):
             for tile in self.groups.tiles():
                 rows = tile.rows(values)
                 np.subtract(tile.rows(symbols), tile.column(self.zeros), out=rows)
                 if rounding == "dither":
-                    rows -= _uniform(rng, rows.size, True).reshape(rows.shape)
+                    rows -= _uniform(rng, draws[: rows.size], True).reshape(rows.shape)
                 rows *= tile.column(self.steps)
                 if may_overflow:
                     np.clip(rows, -LARGEST, LARGEST, out=rows)
@@ -109,14 +117,16 @@ def symmetric_claim(levels: int, widest: int, rounding: Rounding) -> Claim:
     return Claim("unbiased", widest / (12 * levels**2) + SLACK)
 
 
-def _uniform(rng: np.random.Generator, count: int, centred: bool) -> NDArray[np.float32]:
-    """Draws on the midpoints of 2^16 parts of (0, 1), or of (-1/2, 1/2).
+def _uniform(
+    rng: np.random.Generator, out: NDArray[np.float32], centred: bool
+) -> NDArray[np.float32]:
+    """Draws on the midpoints of 2^16 parts of (0, 1), or of (-1/2, 1/2), written to `out`.
 
     From the raw stream of the generator, which numpy promises to keep between versions: sender and
     receiver need not have the same one.
     """
-    raw: NDArray[np.uint64] = rng.bit_generator.random_raw(-(-count // 4))
-    parts = raw.astype("<u8", copy=False).view("<u2")[:count]
-    draws: NDArray[np.float32] = np.multiply(parts, np.float32(2**-16))
-    draws += np.float32(2**-17 - 0.5 if centred else 2**-17)
-    return draws
+    raw: NDArray[np.uint64] = rng.bit_generator.random_raw(-(-len(out) // 4))
+    parts = raw.astype("<u8", copy=False).view("<u2")[: len(out)]
+    np.multiply(parts, np.float32(2**-16), out=out)
+    out += np.float32(2**-17 - 0.5 if centred else 2**-17)
+    return out

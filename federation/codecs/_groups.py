@@ -115,8 +115,8 @@ class Groups:
         low, high = np.zeros(self.count, np.float32), np.zeros(self.count, np.float32)
         for tile in self.tiles():
             rows = tile.rows(values)
-            low[tile.groups] = np.minimum(low[tile.groups], rows.min(1))
-            high[tile.groups] = np.maximum(high[tile.groups], rows.max(1))
+            low[tile.groups] = np.minimum(low[tile.groups], _each(np.minimum, rows))
+            high[tile.groups] = np.maximum(high[tile.groups], _each(np.maximum, rows))
         require_finite(low)
         require_finite(high)
         return low, high
@@ -126,22 +126,40 @@ class Groups:
 
         Raises ValueError for NaN and infinite values.
         """
-        low, high = self.extremes(values)
-        return np.maximum(high, -low)
+        found, scratch = np.zeros(self.count, np.float32), np.empty(PIECE, np.float32)
+        for tile in self.tiles():
+            rows = tile.rows(values)
+            magnitudes = np.abs(rows, out=scratch[: rows.size].reshape(rows.shape))
+            found[tile.groups] = np.maximum(found[tile.groups], _each(np.maximum, magnitudes))
+        require_finite(found)
+        return found
 
     def sums(self, values: Vector, power: Literal[1, 2]) -> NDArray[np.float64]:
         """Sum of magnitudes (power 1) or of squares (power 2) of each group.
 
         Raises ValueError for NaN and infinite values.
         """
+        # float64: neither sums nor squares of float32 can run over.
         found = np.zeros(self.count)
+        scratch = np.empty(PIECE, np.float32 if power == 1 else np.float64)
         for tile in self.tiles():
             rows = tile.rows(values)
-            # float64: neither sums nor squares of float32 can run over.
-            part = np.abs(rows) if power == 1 else np.square(rows, dtype=np.float64)
+            part = scratch[: rows.size].reshape(rows.shape)
+            if power == 1:
+                np.abs(rows, out=part)
+            else:
+                np.square(rows, out=part, dtype=np.float64)
             found[tile.groups] += part.sum(1, dtype=np.float64)
         require_finite(found)
         return found
+
+
+def _each(combine: np.ufunc, rows: Vector) -> Vector:
+    """`combine` along every row. With several rows `reduceat` is faster than `reduce`."""
+    if len(rows) == 1:
+        return np.asarray(combine.reduce(rows, axis=1))
+    found: Vector = combine.reduceat(rows.reshape(-1), np.arange(0, rows.size, rows.shape[1]))
+    return found
 
 
 def read_scales(side: bytes | memoryview, count: int) -> NDArray[np.float32]:

@@ -21,6 +21,7 @@ Matrix = NDArray[np.float32]
 LARGEST_BLOCK = 4096
 SMALLEST_BLOCK = 64
 _COLUMNS = 64  # rotated at once, with the same signs: 1 MiB
+_LONG = 8192  # entries; numpy copies shorter rows into a buffer before it works on them
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,21 @@ class Strip:
     stride: int
 
     def of(self, vector: NDArray[Any]) -> NDArray[Any]:
-        """The strip's part of a vector, as a view of shape (rows, columns)."""
-        whole = vector[self.start : self.start + (self.rows - 1) * self.stride + self.columns]
+        """The strip's part of a vector, as a view of shape (rows, columns).
+
+        Raises ValueError where the vector ends before it.
+        """
+        stop = self.start + (self.rows - 1) * self.stride + self.columns
+        if stop > len(vector):
+            raise ValueError(f"a block ends at entry {stop} of a vector of {len(vector)}")
+        whole = vector[self.start : stop]
         step = vector.itemsize
         shape, strides = (self.rows, self.columns), (self.stride * step, step)
         return np.lib.stride_tricks.as_strided(whole, shape, strides)
+
+    def within(self, room: Matrix) -> Matrix:
+        """As many entries of a room as the strip has, as a matrix of its shape."""
+        return room[: self.rows * self.columns].reshape(self.rows, self.columns)
 
     def moved(self, entries: int) -> Strip:
         """The same strip of a vector that begins elsewhere."""
@@ -75,6 +86,19 @@ def strips(length: int) -> Iterator[Strip]:
         start += rows * blocks
 
 
+def room(length: int) -> tuple[Matrix, Matrix]:
+    """Space for two copies of the largest strip, for all strips in turn: fresh pages cost time."""
+    entries = max((strip.rows * strip.columns for strip in strips(length)), default=0)
+    return np.empty(entries, np.float32), np.empty(entries, np.float32)
+
+
+def long_rows(columns: Matrix, factors: NDArray[Any]) -> tuple[Matrix, NDArray[Any]]:
+    """Columns, and a number for each, as fewer and longer rows that are faster to combine."""
+    rows, count = columns.shape
+    times = min(rows, 1 << (-(-_LONG // count) - 1).bit_length())
+    return columns.reshape(rows // times, -1), np.tile(factors, times)
+
+
 def signs(rng: np.random.Generator, rows: int) -> tuple[Matrix, Matrix]:
     """Two columns of -1 and 1."""
     drawn = np.frombuffer(rng.bytes(rows // 4), np.uint8)
@@ -82,13 +106,14 @@ def signs(rng: np.random.Generator, rows: int) -> tuple[Matrix, Matrix]:
     return both[:rows, None], both[rows:, None]
 
 
-def rotate(columns: Matrix, drawn: tuple[Matrix, Matrix]) -> Matrix:
-    """The rotated columns times `scale(rows)`, in any order of rows. Overwrites `columns`.
+def rotate(columns: Matrix, drawn: tuple[Matrix, Matrix], spare: Matrix) -> Matrix:
+    """The rotated columns times `scale(rows)`, in any order of rows.
 
-    The caller multiplies by the first of the signs before, since it copies the columns anyway.
+    Works in `columns` and in `spare`, of the same shape, and returns one of them. The caller
+    multiplies by the first of the signs before, since it copies the columns anyway.
     """
     rows, count = columns.shape
-    columns, spare = _transform(columns, np.empty_like(columns), SMALLEST_BLOCK)
+    columns, spare = _transform(columns, spare, SMALLEST_BLOCK)
     columns *= drawn[1]
     columns, spare = _transform(columns, spare, SMALLEST_BLOCK)
     apart = columns.reshape(SMALLEST_BLOCK, -1, count).swapaxes(0, 1)
@@ -96,13 +121,13 @@ def rotate(columns: Matrix, drawn: tuple[Matrix, Matrix]) -> Matrix:
     return _transform(spare, columns, rows // SMALLEST_BLOCK)[0]
 
 
-def rotate_back(columns: Matrix, drawn: tuple[Matrix, Matrix]) -> Matrix:
+def rotate_back(columns: Matrix, drawn: tuple[Matrix, Matrix], spare: Matrix) -> Matrix:
     """The inverse of `rotate` but for a factor: times `scale(rows)` here as well.
 
-    Overwrites `columns`. The caller multiplies by the first of the signs afterwards.
+    Works in both as `rotate` does. The caller multiplies by the first of the signs afterwards.
     """
     rows, count = columns.shape
-    columns, spare = _transform(columns, np.empty_like(columns), rows // SMALLEST_BLOCK)
+    columns, spare = _transform(columns, spare, rows // SMALLEST_BLOCK)
     apart = columns.reshape(-1, SMALLEST_BLOCK, count).swapaxes(0, 1)
     np.copyto(spare.reshape(apart.shape), apart)
     columns, spare = _transform(spare, columns, SMALLEST_BLOCK)

@@ -9,7 +9,13 @@ from numpy.typing import NDArray
 
 from federation.codecs._stage import Vector
 
-_EXPONENT = np.uint32(0x7F800000)
+_EXPONENT, _MANTISSA = np.uint32(0x7F800000), np.uint32(0x007FFFFF)
+Scratch = NDArray[np.uint32]
+
+
+def scratch(entries: int) -> Scratch:
+    """Room for what `MiniFloat.encode` has in between; new memory for every piece costs time."""
+    return np.empty((3, entries), np.uint32)
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,7 @@ class MiniFloat:
         ]
         return np.array([*magnitudes, *(-magnitude for magnitude in magnitudes)], np.float32)
 
-    def encode(self, values: NDArray[np.float32], codes: Vector) -> None:
+    def encode(self, values: NDArray[np.float32], codes: Vector, scratch: Scratch) -> None:
         """Writes the codes of the nearest numbers (ties to even) of finite values into `codes`.
 
         Values beyond the largest number get that. With E the power of two at or below |x| (at
@@ -50,20 +56,20 @@ class MiniFloat:
         round; what it adds to the bits counts units of the last place.
         """
         shift = np.uint32(23 - self.mantissa_bits)
-        magnitudes = np.abs(values)
-        np.minimum(magnitudes, np.float32(self.largest), out=magnitudes)
-        powers = magnitudes.view(np.uint32) & _EXPONENT
-        np.maximum(powers, np.uint32((128 - self.bias) << 23), out=powers)
-        adders = powers + (shift << np.uint32(23))
+        found, powers, adders = (row[: values.size].reshape(values.shape) for row in scratch)
+        magnitudes = np.abs(values, out=found.view(np.float32))
+        np.clip(magnitudes, 0, self.largest, out=magnitudes)
+        np.bitwise_and(found, _EXPONENT, out=powers)
+        np.clip(powers, np.uint32((128 - self.bias) << 23), _EXPONENT, out=powers)
+        np.add(powers, shift << np.uint32(23), out=adders)
         magnitudes += adders.view(np.float32)
-        found = magnitudes.view(np.uint32)
-        found -= adders
+        found &= _MANTISSA
         powers >>= shift
-        powers -= np.uint32((128 - self.bias) << self.mantissa_bits)
         found += powers
-        signs = values.view(np.uint32) >> np.uint32(31)
+        signs = np.right_shift(values.view(np.uint32), np.uint32(31), out=adders)
         signs <<= np.uint32(self.bits - 1)
-        found |= signs
+        signs -= np.uint32((128 - self.bias) << self.mantissa_bits)  # may wrap around, and back
+        found += signs
         np.copyto(codes, found, casting="same_kind")
 
     def _magnitude(self, code: int) -> float:

@@ -16,7 +16,8 @@ ZERO = 32768  # the symbol of 0
 ALPHABET = 65536
 MOST_STEPS = 32766.0  # with a dither of half a step, a value still has a symbol
 MOST_DITHERED_STEP = 8.0  # in rms, where the step follows from a rate
-_AT_ONCE = 1 << 14  # entries: stays in the cache
+_AT_ONCE = 1 << 14  # entries that are summed in float32
+_WIDE = 1 << 15  # entries that go through all steps together: they stay in the cache
 _SAMPLE = 1 << 16
 _MOST_TRIALS = 24
 _GOLDEN = (5**0.5 - 1) / 2
@@ -43,7 +44,7 @@ class Size:
         scale = np.float32(largest)
         for start in range(0, len(values), _AT_ONCE):
             part = values[start : start + _AT_ONCE] / scale
-            squares += float(np.einsum("i,i->", part, part))
+            squares += _dot(part, part)
         return cls(largest * (squares / len(values)) ** 0.5, largest)
 
     def usable(self, step: float) -> np.float32:
@@ -73,9 +74,7 @@ class _Sums:
     eq: float = 0.0
     ee: float = 0.0
 
-    def add(self, scaled: FloatVector, levels: FloatVector) -> None:
-        errors, signs = scaled - levels, np.sign(levels)
-        self.nonzero += np.count_nonzero(levels)
+    def add(self, levels: FloatVector, errors: FloatVector, signs: FloatVector) -> None:
         self.q += _dot(levels, signs)
         self.qq += _dot(levels, levels)
         self.e += _dot(errors, signs)
@@ -105,13 +104,20 @@ def _dot(left: FloatVector, right: FloatVector) -> float:
 def quantise(values: FloatVector, step: np.float32) -> tuple[NDArray[np.uint16], Fit]:
     """The nearest levels as symbols, and where they lie best."""
     symbols, sums = np.empty(len(values), np.uint16), _Sums()
-    for start in range(0, len(values), _AT_ONCE):
-        here = slice(start, start + _AT_ONCE)
-        scaled = values[here] / step
-        levels = np.rint(scaled)
-        sums.add(scaled, levels)
+    scratch = np.empty((3, min(_WIDE, len(values))), np.float32)
+    for start in range(0, len(values), _WIDE):
+        part = values[start : start + _WIDE]
+        levels, errors, signs = scratch[:, : len(part)]
+        np.divide(part, step, out=errors)
+        np.rint(errors, out=levels)
+        errors -= levels
+        np.clip(levels, -1, 1, out=signs)
+        sums.nonzero += np.count_nonzero(levels != 0)
+        for first in range(0, len(part), _AT_ONCE):
+            few = slice(first, first + _AT_ONCE)
+            sums.add(levels[few], errors[few], signs[few])
         levels += ZERO
-        symbols[here] = levels
+        symbols[start : start + _WIDE] = levels
     return symbols, sums.fit()
 
 
@@ -120,12 +126,12 @@ def quantise_dithered(
 ) -> NDArray[np.uint16]:
     """The levels nearest to values / step + dither, as symbols; `dither(n)` gives the next n."""
     symbols = np.empty(len(values), np.uint16)
-    for start in range(0, len(values), _AT_ONCE):
-        part = values[start : start + _AT_ONCE] / step
+    for start in range(0, len(values), _WIDE):
+        part = values[start : start + _WIDE] / step
         part += dither(len(part))
         np.rint(part, out=part)
         part += ZERO
-        symbols[start : start + _AT_ONCE] = part
+        symbols[start : start + _WIDE] = part
     return symbols
 
 
@@ -194,8 +200,8 @@ def _solve(
     return best
 
 
-def levels_of(symbols: NDArray[Any]) -> FloatVector:
-    """Symbols as whole numbers around zero."""
-    levels = symbols.astype(np.float32)
-    levels -= ZERO
-    return levels
+def levels_of(symbols: NDArray[Any], out: FloatVector) -> FloatVector:
+    """Symbols as whole numbers around zero, written to `out`."""
+    np.copyto(out, symbols)
+    out -= ZERO
+    return out

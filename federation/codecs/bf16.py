@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from federation.codecs._pieces import pieces, require_finite
+from federation.codecs._pieces import PIECE, pieces, require_finite
 from federation.codecs._stage import Claim, Context, Encoded, Kind, Shape, Stage, Vector
 
 _LARGEST = float(np.array(0x7F7F0000, np.uint32).view(np.float32))
@@ -30,11 +30,12 @@ class BF16(Stage):
 
     def encode(self, values: Vector, given: Shape, context: Context) -> Encoded:
         """Raises ValueError for NaN and infinite values."""
-        halves = np.empty(len(values), "<u2")
+        halves, scratch = np.empty(len(values), "<u2"), np.empty((2, PIECE), np.uint32)
         for piece in pieces(len(values)):
             require_finite(values[piece])
-            bits = np.clip(values[piece], -_LARGEST, _LARGEST).view(np.uint32)
-            even = bits >> np.uint32(16)
+            bits, even = scratch[:, : piece.stop - piece.start]
+            np.clip(values[piece], -_LARGEST, _LARGEST, out=bits.view(np.float32))
+            np.right_shift(bits, np.uint32(16), out=even)
             even &= np.uint32(1)
             bits += even
             bits += np.uint32(0x7FFF)

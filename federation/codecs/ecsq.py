@@ -21,6 +21,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from federation.codecs._pieces import pieces
 from federation.codecs._stage import Claim, Context, Encoded, Kind, Shape, Stage, Vector
 from federation.codecs._uniform import (
     ALPHABET,
@@ -37,7 +38,6 @@ from federation.codecs._uniform import (
 from federation.errors import ScenarioError
 
 _PLAIN, _DITHERED = struct.Struct("<fff"), struct.Struct("<f")
-_AT_ONCE = 1 << 14
 _ROUNDING = 1.001  # of float32, in what is claimed
 _LARGEST = float(np.finfo(np.float32).max)
 
@@ -119,18 +119,21 @@ class Ecsq(Stage):
         if not (0 <= step <= _LARGEST and 0.5 <= gain <= 1.5 and -1 <= shift <= 1):
             raise ValueError(f"a step of {step} with gain {gain} and shift {shift}")
         dither = _Dither(context) if self.dither else None
+        may_overflow = 2.0 * ALPHABET * step > _LARGEST
         values = np.empty(len(coded), np.float32)
-        for start in range(0, len(coded), _AT_ONCE):
-            levels = levels_of(coded[start : start + _AT_ONCE])
+        for piece in pieces(len(coded)):
+            levels = levels_of(coded[piece], values[piece])
             if dither:
                 levels -= dither(len(levels))
-            else:
-                ends = np.float32(shift) * np.sign(levels)
+            elif gain != 1 or shift:
+                ends = levels.clip(-1, 1)
+                ends *= np.float32(shift)
                 levels *= np.float32(gain)
                 levels += ends
             with np.errstate(over="ignore"):
                 levels *= np.float32(step)
-            values[start : start + _AT_ONCE] = levels.clip(-_LARGEST, _LARGEST)
+            if may_overflow:
+                np.clip(levels, -_LARGEST, _LARGEST, out=levels)
         return values
 
     def claim(self, given: Shape) -> Claim:

@@ -11,8 +11,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from federation.codecs._minifloat import MiniFloat
-from federation.codecs._pieces import pieces, require_finite
+from federation.codecs._minifloat import MiniFloat, scratch
+from federation.codecs._pieces import PIECE, pieces, require_finite
 from federation.codecs._stage import Claim, Context, Encoded, Kind, Shape, Stage, Vector
 
 _HALF = MiniFloat(16, 10, 15, 0x7BFF)
@@ -30,10 +30,10 @@ class FP16(Stage):
 
     def encode(self, values: Vector, given: Shape, context: Context) -> Encoded:
         """Raises ValueError for NaN and infinite values."""
-        halves = np.empty(len(values), "<u2")
+        halves, room = np.empty(len(values), "<u2"), scratch(PIECE)
         for piece in pieces(len(values)):
             require_finite(values[piece])
-            _HALF.encode(values[piece], halves[piece])  # faster than numpy's own cast
+            _HALF.encode(values[piece], halves[piece], room)  # faster than numpy's own cast
         return Encoded(halves.view(np.uint8))
 
     def decode(self, coded: Vector, side: bytes, given: Shape, context: Context) -> Vector:

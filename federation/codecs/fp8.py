@@ -14,7 +14,7 @@ import numpy as np
 from federation.codecs._checks import check_choice
 from federation.codecs._grid import LARGEST, SLACK, steps_above
 from federation.codecs._groups import Groups, Per, check_groups, read_scales, write_scales
-from federation.codecs._minifloat import MiniFloat
+from federation.codecs._minifloat import MiniFloat, scratch
 from federation.codecs._pieces import PIECE
 from federation.codecs._stage import Claim, Context, Encoded, Kind, Shape, Stage, Vector
 
@@ -50,12 +50,12 @@ class FP8(Stage):
         scales = steps_above(groups.largest(values).astype(np.float64) / kind.largest)
         divisors = np.where(scales > 0, scales, np.float32(1))
         codes = np.empty(len(values), np.uint8)
-        scratch = np.empty(PIECE, np.float32)
+        between, room = np.empty(PIECE, np.float32), scratch(PIECE)
         for tile in groups.tiles():
             rows = tile.rows(values)
-            scaled = scratch[: rows.size].reshape(rows.shape)
+            scaled = between[: rows.size].reshape(rows.shape)
             np.divide(rows, tile.column(divisors), out=scaled)
-            kind.encode(scaled, tile.rows(codes))
+            kind.encode(scaled, tile.rows(codes), room)
         return Encoded(codes, write_scales(scales))
 
     def decode(self, coded: Vector, side: bytes, given: Shape, context: Context) -> Vector:

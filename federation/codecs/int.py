@@ -57,7 +57,9 @@ class Int(Stage):
         groups = Groups.of(given, self.per, self.block)
         steps = steps_above(groups.largest(values).astype(np.float64) / self.levels)
         grid = Grid.symmetric(groups, steps, self.levels)
-        return Encoded(grid.quantise(values, self.rounding, context), write_scales(steps))
+        return Encoded(
+            grid.quantise(values, self.rounding, context, clip=False), write_scales(steps)
+        )
 
     def decode(self, coded: Vector, side: bytes, given: Shape, context: Context) -> Vector:
         """Symbols times steps."""

@@ -43,7 +43,9 @@ class QSGD(Stage):
         groups = Groups.of(given, "block", self.bucket)
         steps = steps_above(np.sqrt(groups.sums(values, 2)) / self.levels)
         grid = Grid.symmetric(groups, steps, self.levels)
-        return Encoded(grid.quantise(values, "stochastic", context), write_scales(steps))
+        return Encoded(
+            grid.quantise(values, "stochastic", context, clip=False), write_scales(steps)
+        )
 
     def decode(self, coded: Vector, side: bytes, given: Shape, context: Context) -> Vector:
         """Symbols times steps."""

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from federation.codecs import _hadamard
+from federation.codecs._lloyd_max import DISTORTION, LEVELS, Quantiser
 from federation.codecs._stage import Context, Shape
-from federation.codecs.eden import _DISTORTION, _LEVELS, Eden
+from federation.codecs.eden import Eden
 from federation.errors import ScenarioError
 
 
@@ -48,8 +49,8 @@ def lloyd_max(bits):
 @pytest.mark.parametrize("bits", [1, 2, 3, 4])
 def test_the_tables_are_those_of_lloyd_and_max(bits):
     levels, distortion = lloyd_max(bits)
-    assert _LEVELS[bits] == pytest.approx(levels, abs=1e-6)
-    assert _DISTORTION[bits] == pytest.approx(distortion, abs=1e-9)
+    assert LEVELS[bits] == pytest.approx(levels, abs=1e-6)
+    assert DISTORTION[bits] == pytest.approx(distortion, abs=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -83,13 +84,20 @@ def test_every_entry_is_in_one_block(length):
     assert blocks == _hadamard.block_count(length)
 
 
+def test_a_strip_of_a_shorter_vector_is_refused():
+    (strip,) = _hadamard.strips(64)
+    with pytest.raises(ValueError, match="ends at entry 64 of a vector of 63"):
+        strip.of(np.zeros(63))
+
+
 @pytest.mark.parametrize("rows", [64, 128, 2048, 4096])
 def test_rotations_keep_lengths_and_can_be_undone(rows):
     columns = np.random.default_rng(1).standard_normal((rows, 3)).astype("f4")
     drawn = _hadamard.signs(np.random.default_rng(2), rows)
-    rotated = _hadamard.rotate(columns * drawn[0], drawn) / np.float32(_hadamard.scale(rows))
+    spare, scale = np.empty_like(columns), np.float32(_hadamard.scale(rows))
+    rotated = _hadamard.rotate(columns * drawn[0], drawn, spare) / scale
     np.testing.assert_allclose(np.square(rotated).sum(0), np.square(columns).sum(0), rtol=1e-4)
-    back = _hadamard.rotate_back(rotated, drawn) * drawn[0] / np.float32(_hadamard.scale(rows))
+    back = _hadamard.rotate_back(rotated, drawn, spare) * drawn[0] / scale
     np.testing.assert_allclose(back, columns, atol=1e-5)
 
 
@@ -161,6 +169,27 @@ def test_the_scale_of_the_values_does_not_matter(scale):
 def test_forged_factors_are_refused(side):
     with pytest.raises(ValueError, match="factor"):
         Eden(1).decode(np.zeros(64, np.uint8), side, Shape("values", 60), Context(1, "eden", 1, 1))
+
+
+def test_a_symbol_beyond_the_levels_is_refused():
+    symbols, side = np.full(64, 4, np.uint8), np.ones(1, "<f4").tobytes()
+    with pytest.raises(ValueError, match="not below 4"):
+        Eden(2).decode(symbols, side, Shape("values", 64), Context(1, "eden", 1, 1))
+
+
+@pytest.mark.parametrize("bits", [1, 2, 3, 4])
+def test_every_entry_gets_the_nearest_level(bits):
+    columns = np.random.default_rng(4).standard_normal((4096, 3)).astype("f4")
+    columns *= np.float32([1, 0.1, 30])
+    rms = np.sqrt(np.square(columns.astype("f8")).mean(0))
+    quantiser = Quantiser.of(bits)
+    symbols = quantiser.nearest(columns, rms, np.empty_like(columns))
+    off = np.abs(columns[..., None] / rms[:, None] - quantiser.levels)
+    np.testing.assert_allclose(
+        np.take_along_axis(off, symbols[..., None].astype(int), 2)[..., 0], off.min(2), atol=0.017
+    )
+    levels = quantiser.restore(symbols, np.empty_like(columns))
+    np.testing.assert_array_equal(levels, quantiser.levels[symbols])
 
 
 def test_the_largest_factor_still_gives_finite_values():

@@ -112,11 +112,12 @@ def test_the_constant_of_dither_is_reached_by_a_lone_entry(trial):
 
 
 def test_draws_are_midpoints_so_their_mean_is_exact():
-    draws = _uniform(np.random.Generator(np.random.Philox(1)), 1001, False)
+    room = np.empty((2, 1001), "f4")
+    draws = _uniform(np.random.Generator(np.random.Philox(1)), room[0], False)
     odd = draws * 2**17
     assert (odd % 2 == 1).all()
     assert 0 < draws.min() <= draws.max() < 1
-    centred = _uniform(np.random.Generator(np.random.Philox(1)), 1001, True)
+    centred = _uniform(np.random.Generator(np.random.Philox(1)), room[1], True)
     np.testing.assert_array_equal(centred, draws - np.float32(0.5))
 
 

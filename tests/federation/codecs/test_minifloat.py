@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from federation.codecs._minifloat import MiniFloat
+from federation.codecs._minifloat import MiniFloat, scratch
 
 HALF = MiniFloat(16, 10, 15, 0x7BFF)
 FORMATS = {
@@ -27,7 +27,7 @@ def bit_patterns():
 def test_encoding_agrees_with_torch_bit_by_bit(kind, dtype, word):
     values = bit_patterns()
     codes = np.empty(len(values), np.uint8 if kind.bits == 8 else np.uint16)
-    kind.encode(values, codes)
+    kind.encode(values, codes, scratch(len(values)))
     clipped = torch.from_numpy(np.clip(values, -kind.largest, kind.largest))
     np.testing.assert_array_equal(codes, clipped.to(dtype).view(word).numpy().view(codes.dtype))
 

@@ -39,7 +39,7 @@ def test_every_symbol_comes_back(alphabet, count, seed):
 
 @pytest.mark.parametrize("alphabet", [8, 64, 128])
 def test_blocks_of_the_kernel_join(alphabet):
-    symbols = np.random.default_rng(1).integers(0, alphabet, 8 * 4096 * 2 + 11)
+    symbols = np.random.default_rng(1).integers(0, alphabet, 64 * 4096 * 2 + 11)
     np.testing.assert_array_equal(unpack(pack(symbols, alphabet), len(symbols), alphabet), symbols)
 
 

@@ -94,6 +94,27 @@ def test_tensors_come_back_whichever_tables_they_use(lengths, seed):
     round_trip(symbols, shape_of(symbols, 256, tuple((n,) for n in lengths)))
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("apart", [1, 2, 17])  # 2: with gaps between the symbols that occur
+@pytest.mark.parametrize("count", [2, 3, 5, 11, 15])  # 8, 5, 3, 2, 2 symbols are one number
+def test_long_runs_come_back(dtype, apart, count):
+    ranks = np.random.default_rng(count).integers(0, count, (1 << 17) + 1)
+    symbols = (3 + apart * ranks).astype(dtype)
+    size = round_trip(symbols, shape_of(symbols, 256 if dtype == np.uint8 else 65536))
+    assert size <= 1.005 * entropy_bytes(symbols) + 30
+
+
+@pytest.mark.parametrize("length", [0, 1])
+@pytest.mark.parametrize("base", [0, 700])
+def test_long_vectors_are_counted_as_short_ones_are(base, length):
+    rng = np.random.default_rng(1)
+    symbols = (rng.normal(100, 20, (1 << 21) + length) + base).astype(np.uint16)
+    narrow = symbols if base else symbols.astype(np.uint8)
+    found = Histogram.of(narrow)
+    assert found.first == symbols.min()
+    np.testing.assert_array_equal(found.counts, np.bincount(symbols)[found.first :])
+
+
 def test_each_tensor_has_its_own_table_where_that_saves_bytes():
     rng = np.random.default_rng(2)
     narrow = (rng.standard_normal(50_000) + 128).astype(np.uint8)
