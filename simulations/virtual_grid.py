@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from flwr.app import ConfigRecord, Error, Message, MetricRecord, RecordDict
+from flwr.app import Message, MetricRecord, RecordDict
 from flwr.serverapp import Grid
 from flwr.supercore.run import Run
 
@@ -25,30 +25,11 @@ from federation.wire import content_bytes
 from simulations.clock import EventQueue
 from simulations.devices import DeviceProfile, Population
 from simulations.executors.base import Chunk, ChunkDone, Executor
+from simulations.flights import Flight
 from simulations.flower_internals import assume_identity, stamp
 
 _RUN_ID = 1
 _FIRST_NODE = 2  # node 1 is the server
-_APP_RAISED = 2  # Flower's code for an exception in a ClientApp
-
-
-@dataclass(frozen=True)
-class _Flight:
-    """A request under way; it cannot come back before `received_s`."""
-
-    message: Message
-    number: int
-    client: int
-    sent_s: float
-    download_s: float
-
-    @property
-    def message_id(self) -> str:
-        return self.message.metadata.message_id
-
-    @property
-    def received_s(self) -> float:
-        return self.sent_s + self.download_s
 
 
 @dataclass
@@ -64,7 +45,7 @@ class VirtualGrid(Grid):
     flop_per_example: float
     accountant: Accountant | None = None
     _events: EventQueue[tuple[str, Message]] = field(default_factory=EventQueue)
-    _flights: dict[int, list[_Flight]] = field(default_factory=dict)
+    _flights: dict[int, list[Flight]] = field(default_factory=dict)
     _arrived: dict[str, Message] = field(default_factory=dict)
     _timings: dict[str, Timing] = field(default_factory=dict)
     _messages: int = 0
@@ -183,9 +164,9 @@ class VirtualGrid(Grid):
         """All nodes; a range, so that a million cost nothing."""
         return range(_FIRST_NODE, _FIRST_NODE + self.population.clients)
 
-    def _take_off(self, messages: Sequence[Message]) -> list[_Flight]:
+    def _take_off(self, messages: Sequence[Message]) -> list[Flight]:
         sizes: dict[int, int] = {}
-        flights: list[_Flight] = []
+        flights: list[Flight] = []
         for message in messages:
             content = message.content
             if id(content) not in sizes:
@@ -194,10 +175,10 @@ class VirtualGrid(Grid):
             stamp(message, f"message-{self._messages}")
             client = message.metadata.dst_node_id - _FIRST_NODE
             download_s = self.population.place(client).network.download_s(sizes[id(content)])
-            flights.append(_Flight(message, self._messages, client, self.now, download_s))
+            flights.append(Flight(message, self._messages, client, self.now, download_s))
         return flights
 
-    def _submit(self, flights: Sequence[_Flight], expected: Expectation | None) -> None:
+    def _submit(self, flights: Sequence[Flight], expected: Expectation | None) -> None:
         calls = [
             Call(flight.client, flight.message.metadata.message_type, flight.message.content)
             for flight in flights
@@ -214,10 +195,10 @@ class VirtualGrid(Grid):
         for flight, content in zip(self._flights.pop(done.index), done.contents, strict=True):
             timing = self._timing(flight, *_told(content))
             self._timings[flight.message_id] = timing
-            arrival = flight.message_id, _reply(flight, content)
+            arrival = flight.message_id, flight.reply(content)
             self._events.add(timing.arrived_s, arrival, flight.number)
 
-    def _timing(self, flight: _Flight, metrics: Mapping[str, float], reply_bytes: int) -> Timing:
+    def _timing(self, flight: Flight, metrics: Mapping[str, float], reply_bytes: int) -> Timing:
         place = self.population.place(flight.client)
         compute_s = self._compute_s(place.device, metrics)
         upload_s = place.network.upload_s(reply_bytes)
@@ -249,11 +230,3 @@ def _told(content: RecordDict) -> tuple[dict[str, float], int]:
         return {}, 0
     numbers = content.metric_records.get("metrics", MetricRecord())
     return {name: float(v) for name, v in numbers.items() if not isinstance(v, list)}, size
-
-
-def _reply(flight: _Flight, content: RecordDict) -> Message:
-    """A failed worker or ClientApp is told as Flower tells it, unless it is we who asked."""
-    error = str(content.config_records.get("reply", ConfigRecord()).get("error", ""))
-    if error and "request" not in flight.message.content:
-        return Message(Error(_APP_RAISED, error), reply_to=flight.message)
-    return Message(content, reply_to=flight.message)
