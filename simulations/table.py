@@ -42,7 +42,7 @@ _COLUMNS: Final[Mapping[str, _Column]] = {
     "schedule": _Column("schedule", setting=True),
     "algorithm": _Column("algorithm", setting=True),
     "uplink_codec": _Column("uplink", setting=True),
-    "downlink_codec": _Column("downlink", setting=True),
+    "downlink_codec": _Column("downlink", rank=5, setting=True),
     "status": _Column("status"),
     "rounds": _Column("rounds", rank=2, setting=True),
     "stopped": _Column("stopped", rank=2, setting=True),

@@ -5,7 +5,7 @@ import shlex
 import sys
 import tomllib
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from pathlib import Path
 
 import click
@@ -15,7 +15,7 @@ import pytest
 import tomli_w
 import typer
 
-from federation.units import bytes_text, seconds_text
+from federation.units import bytes_text, joules_text, seconds_text
 from simulations import catalogue, cli, launch, prepare
 from simulations.compare import compare, render
 
@@ -163,7 +163,7 @@ def shown_table(start):
     block = text[text.index(f"\n{start}") :].partition("```")[0].splitlines()[2:]
     line = next(number for number, said in enumerate(block) if said.startswith("──"))
     head, rows = block[line - 1], block[line + 1 :]
-    rows = [row for row in rows if not row.startswith("Not shown")]
+    rows = list(takewhile(lambda row: not row.startswith("Not shown"), rows))
     names = re.split(r"\s{2,}", head)
     return names, [dict(zip(names, re.split(r"\s{2,}", row), strict=True)) for row in rows]
 
@@ -189,6 +189,7 @@ def test_the_quickstart_gives_what_the_readme_shows(quickstart):
         assert fraction(row["accuracy"]) == pytest.approx(now["final_accuracy"], abs=0.02)
         assert alike(row["total"], bytes_text, now["total_bytes"], row["uplink"])
         assert alike(row["time"], seconds_text, now["virtual_time_s"], row["uplink"])
+        assert alike(row["energy"], joules_text, now["energy_j"], row["uplink"])
 
 
 def test_the_way_to_an_accuracy_is_as_the_readme_shows(quickstart):
