@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from federation.energy.ranges import Range, as_range
+from federation.energy.ranges import Range
 
 
 def compute_j(train_w: Range, compute_s: Range | float) -> Range:
@@ -10,4 +10,4 @@ def compute_j(train_w: Range, compute_s: Range | float) -> Range:
 
     A range of the time (a training rate known to 40 %) and of the power multiply.
     """
-    return train_w * as_range(compute_s)
+    return train_w * compute_s

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
 from federation.energy.conversions import NANO, nj_per_bit
-from federation.energy.ranges import NOTHING, Range, as_range
+from federation.energy.ranges import NOTHING, Range
 from federation.errors import ScenarioError, unknown_choice
 
 Accounting = Literal["allocational", "marginal"]
@@ -74,5 +74,7 @@ class Infrastructure:
         share = self.share(accounting)
         if size_bytes == 0:
             return NOTHING
-        whole_j = per_bit * (size_bytes * 8 * NANO) + self.cpe_w * as_range(transfer_s)
-        return whole_j * share
+        whole_j = per_bit * (size_bytes * 8 * NANO)
+        if self.cpe_w.high:
+            whole_j += self.cpe_w * transfer_s
+        return whole_j if accounting == "allocational" else whole_j * share

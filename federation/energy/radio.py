@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from federation.energy.conversions import NANO
-from federation.energy.ranges import NOTHING, Range, as_range
+from federation.energy.ranges import NOTHING, Range
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,5 @@ class Radio:
     def _transfer_j(self, nj_per_bit: Range, size_bytes: int, transfer_s: Range | float) -> Range:
         if size_bytes == 0:
             return NOTHING
-        seconds = as_range(transfer_s)
-        energy_j = nj_per_bit * (size_bytes * 8 * NANO) + self.base_w * seconds
-        return energy_j if self.cap_w is None else energy_j.capped(self.cap_w * seconds)
+        energy_j = nj_per_bit * (size_bytes * 8 * NANO) + self.base_w * transfer_s
+        return energy_j if self.cap_w is None else energy_j.capped(self.cap_w * transfer_s)

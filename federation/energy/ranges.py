@@ -50,8 +50,9 @@ class Range:
         return Range(self.low + other.low, self.base + other.base, self.high + other.high)
 
     def __mul__(self, other: Range | float) -> Range:
-        by = as_range(other)
-        return Range(self.low * by.low, self.base * by.base, self.high * by.high)
+        if isinstance(other, Range):
+            return Range(self.low * other.low, self.base * other.base, self.high * other.high)
+        return Range(self.low * other, self.base * other, self.high * other)
 
     __rmul__ = __mul__
 
