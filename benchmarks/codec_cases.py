@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from federation.codecs._chain import Chain
 from federation.codecs._stage import Context, Vector
-from federation.codecs._text import parse_chain
+from federation.codecs._text import parse_chain, stages
 
 Tensors = Sequence[tuple[int, ...]]
 
@@ -168,3 +168,13 @@ CASES: Final[Sequence[Case]] = (
     Case("powersgd(8)", "32 bit a value", _as_many_values),
     Case("powersgd(8, 2) | ecsq(4) | range", "entropy", _entropy),
 )
+
+
+def cases() -> list[Case]:
+    """All chains, and the examples of codecs that are in none of them, against float32."""
+    known = {type(stage) for case in CASES for stage in parse_chain(case.text)}
+    found = stages()
+    left_out = [found.get(name) for name in found.names() if found.get(name) not in known]
+    names = {found.get(name): name for name in found.names()}
+    more = [text for kind in left_out for text in kind.examples or (names[kind],)]
+    return [*CASES, *(_packed(text, 32) for text in more)]

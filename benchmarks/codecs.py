@@ -19,7 +19,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from benchmarks import codec_inputs, codec_limits, codec_page
-from benchmarks.codec_cases import CASES, Case
+from benchmarks.codec_cases import Case, cases
 from benchmarks.codec_inputs import Update
 from benchmarks.memory import peak_bytes
 from federation.codecs._chain import Label
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str]) -> int:
     with threadpool_limits(1):
         gaussian = codec_inputs.gaussian(given.length)
         updates = [gaussian, codec_inputs.heavy_tailed(), *_real()]
-        sizes = [size(case, update) for update in updates for case in _told(CASES, update.name)]
+        sizes = [size(case, update) for update in updates for case in _told(cases(), update.name)]
         speeds = _speeds(gaussian, given.turns)
         print("the range coder alone", file=sys.stderr, flush=True)
         limits = codec_limits.measure(gaussian.values, given.turns)
@@ -100,10 +100,10 @@ def size(case: Case, update: Update) -> Size:
 
 def _speeds(update: Update, turns: int) -> dict[str, Speed]:
     """Chain -> what it takes."""
-    seconds: dict[str, list[tuple[float, float]]] = {case.text: [] for case in CASES}
+    seconds: dict[str, list[tuple[float, float]]] = {case.text: [] for case in cases()}
     for turn in range(turns):
         print(f"speed, turn {turn + 1} of {turns}", file=sys.stderr, flush=True)
-        for case in CASES:
+        for case in cases():
             seconds[case.text].append(_seconds(case, update))
     gb = update.values.nbytes / 1e9
     return {
@@ -111,7 +111,7 @@ def _speeds(update: Update, turns: int) -> dict[str, Speed]:
             *(gb / median(way) for way in zip(*seconds[case.text], strict=True)),
             *(taken / update.values.nbytes for taken in _memory(case, update)),
         )
-        for case in CASES
+        for case in cases()
     }
 
 

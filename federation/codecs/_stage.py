@@ -91,6 +91,8 @@ class Stage(ABC):
 
     takes: ClassVar[Kind]
     remembers: ClassVar[bool] = False
+    examples: ClassVar[tuple[str, ...]] = ()
+    """Chains with it, for the tests that go over all codecs, where its name alone is none."""
     feeds_back: ClassVar[bool] = False
     """Whether it sends later what it left out, so that no error feedback belongs around it."""
 

@@ -49,6 +49,7 @@ class Dgc(Stage):
     takes: ClassVar[Kind] = "values"
     remembers: ClassVar[bool] = True
     feeds_back: ClassVar[bool] = True
+    examples: ClassVar[tuple[str, ...]] = ("dgc(0.05)",)
 
     def __post_init__(self) -> None:
         check_number("dgc", "fraction", self.fraction, _LEAST_FRACTION, 1)

@@ -59,6 +59,7 @@ class Ecsq(Stage):
     step: float | None = None
     dither: bool = False
     takes: ClassVar[Kind] = "values"
+    examples: ClassVar[tuple[str, ...]] = ("ecsq(step=0.5) | range", "ecsq(2) | range")
 
     def __post_init__(self) -> None:
         most = {"rate": 14.0, "error": 1.0, "step": 64.0}

@@ -35,6 +35,7 @@ class Eden(Stage):
     bits: int
     biased: bool = False
     takes: ClassVar[Kind] = "values"
+    examples: ClassVar[tuple[str, ...]] = ("eden(2)",)
 
     def __post_init__(self) -> None:
         check_whole("eden", "bits", self.bits, 1, 4)

@@ -29,6 +29,7 @@ class Int(Stage):
     """
 
     takes: ClassVar[Kind] = "values"
+    examples: ClassVar[tuple[str, ...]] = ("int8", "int4(per='block', block=16)")
 
     bits: int = 8
     per: Per = "tensor"

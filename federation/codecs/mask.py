@@ -26,6 +26,7 @@ class Mask(Stage):
     """Sends what pruning left; -0.0 counts as 0 and comes back as 0.0."""
 
     takes: ClassVar[Kind] = "values"
+    examples: ClassVar[tuple[str, ...]] = ("topk(0.1) | mask",)
 
     def shape(self, given: Shape) -> Shape:
         """At most all values, no longer in tensors."""

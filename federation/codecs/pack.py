@@ -21,6 +21,7 @@ class Pack(Stage):
     """Symbols to bytes, without loss."""
 
     takes: ClassVar[Kind] = "symbols"
+    examples: ClassVar[tuple[str, ...]] = ("int4 | pack",)
 
     def shape(self, given: Shape) -> Shape:
         """Bytes: two, one or a part of one for each symbol."""

@@ -59,6 +59,7 @@ class Powersgd(Stage):
     iterations: int = 1
     takes: ClassVar[Kind] = "values"
     remembers: ClassVar[bool] = True
+    examples: ClassVar[tuple[str, ...]] = ("powersgd(2)", "powersgd(1, 2) | ecsq(4) | range")
 
     def __post_init__(self) -> None:
         check_whole("powersgd", "rank", self.rank, 1, 4096)

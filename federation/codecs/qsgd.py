@@ -25,6 +25,7 @@ class QSGD(Stage):
     """`qsgd(127)`: levels on either side of 0, 1 to 127; bucket: entries that share a norm."""
 
     takes: ClassVar[Kind] = "values"
+    examples: ClassVar[tuple[str, ...]] = ("qsgd(4)",)
 
     levels: int = 127
     bucket: int = 128

@@ -28,6 +28,7 @@ class RandomK(Stage):
     """
 
     takes: ClassVar[Kind] = "values"
+    examples: ClassVar[tuple[str, ...]] = ("randomk(0.1)",)
 
     amount: float
 

@@ -24,6 +24,7 @@ class Range(Stage):
     """Symbols to bytes, without loss."""
 
     takes: ClassVar[Kind] = "symbols"
+    examples: ClassVar[tuple[str, ...]] = ("int4 | range",)
 
     def shape(self, given: Shape) -> Shape:
         """Bytes, at most as many as the packed symbols."""

@@ -25,6 +25,7 @@ class Smallest(Stage):
     """Symbols to bytes, without loss."""
 
     takes: ClassVar[Kind] = "symbols"
+    examples: ClassVar[tuple[str, ...]] = ("int8 | smallest",)
 
     def shape(self, given: Shape) -> Shape:
         """Bytes, at most as many as the packed symbols."""

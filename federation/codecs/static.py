@@ -20,6 +20,7 @@ class Static(Stage):
     """`static(1000)`, `static(100, 4)`: entries beyond levels / multiplier are clipped."""
 
     takes: ClassVar[Kind] = "values"
+    examples: ClassVar[tuple[str, ...]] = ("static(64, 8)",)
 
     multiplier: float
     bits: int = 8

@@ -30,6 +30,7 @@ class STC(Stage):
     """Keeps a share (`stc(0.01)`) or a number (`stc(100)`) of the entries of the whole update."""
 
     takes: ClassVar[Kind] = "values"
+    examples: ClassVar[tuple[str, ...]] = ("stc(0.1)",)
 
     amount: float
 

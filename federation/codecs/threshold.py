@@ -35,6 +35,7 @@ class Threshold(Stage):
     """
 
     takes: ClassVar[Kind] = "values"
+    examples: ClassVar[tuple[str, ...]] = ("threshold(0.5)",)
 
     limit: float | None = None
     share: float | None = None

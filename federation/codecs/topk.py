@@ -29,6 +29,7 @@ class TopK(Stage):
     """
 
     takes: ClassVar[Kind] = "values"
+    examples: ClassVar[tuple[str, ...]] = ("topk(0.1)", "topk(3)", "topk(0.1) | int8 | range")
 
     amount: float
     scope: Literal["all", "tensor"] = "all"

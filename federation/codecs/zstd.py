@@ -26,6 +26,7 @@ class Zstd(Stage):
 
     level: int = 1
     takes: ClassVar[Kind] = "bytes"
+    examples: ClassVar[tuple[str, ...]] = ("int8 | pack | zstd",)
 
     def __post_init__(self) -> None:
         check_whole("zstd", "level", self.level, 1, _MOST_LEVEL)

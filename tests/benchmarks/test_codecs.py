@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from benchmarks import codec_page, codecs
-from benchmarks.codec_cases import CASES, entropy_bits, position_bits, rate_bits
+from benchmarks import codec_cases, codec_page, codecs
+from benchmarks.codec_cases import CASES, cases, entropy_bits, position_bits, rate_bits
 from benchmarks.codec_inputs import Update, gaussian
 from federation.codecs._text import parse_chain, stages
 
@@ -31,8 +31,13 @@ def test_a_bit_more_quarters_the_error_of_a_gaussian():
 
 
 def test_every_codec_is_measured():
-    measured = {type(stage) for case in CASES for stage in parse_chain(case.text)}
+    measured = {type(stage) for case in cases() for stage in parse_chain(case.text)}
     assert measured == {stages().get(name) for name in stages().names()}
+
+
+def test_a_codec_that_is_in_no_chain_is_measured_by_its_example(monkeypatch):
+    monkeypatch.setattr(codec_cases, "CASES", [one for one in CASES if "dgc" not in one.text])
+    assert [one.text for one in cases() if "dgc" in one.text] == ["dgc(0.05)"]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.text)
