@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from federation.errors import FolderError
+from federation.results.store import Store
+
 SMALL = """
 name = "small"
 rounds = 3
@@ -158,3 +161,30 @@ def bits():
         return (folder / "model.safetensors").read_bytes(), tables
 
     return of
+
+
+@pytest.fixture
+def committed():
+    """The last committed round of a run; -1 before the first, and while its store is being made."""
+    return _committed
+
+
+def _committed(folder):
+    try:
+        with Store.view(folder) as store:
+            pointer = store.committed()
+    except FolderError:
+        return -1
+    return -1 if pointer is None else pointer[0]
+
+
+@pytest.fixture
+def kill_after():
+    """Kills without warning, some milliseconds after a round was committed."""
+
+    def kill(process, folder, round_, moments):
+        assert process.wait_until(lambda: _committed(folder) >= round_), process.wait()
+        time.sleep(moments.uniform(0, 0.05))
+        assert process.kill(signal.SIGKILL).code == -signal.SIGKILL
+
+    return kill

@@ -3,13 +3,10 @@
 import random
 import shlex
 import signal
-import time
 
 import pytest
 
-from federation.errors import FolderError
 from federation.results.folder import RunFolder
-from federation.results.store import Store
 from simulations import prepare
 
 # Rounds of a few milliseconds: many of them share a commit.
@@ -81,24 +78,9 @@ def undisturbed(scenario, tmp_path_factory):
     return folder
 
 
-def committed(folder):
-    """The last committed round; -1 before the first, and while the store is being made."""
-    try:
-        with Store.view(folder) as store:
-            pointer = store.committed()
-    except FolderError:
-        return -1
-    return -1 if pointer is None else pointer[0]
-
-
-def kill_after(process, folder, round_, moments):
-    """Kill without warning, some milliseconds after this round was committed."""
-    assert process.wait_until(lambda: committed(folder) >= round_), process.wait()
-    time.sleep(moments.uniform(0, 0.1))
-    assert process.kill(signal.SIGKILL).code == -signal.SIGKILL
-
-
-def test_a_sweep_stopped_three_times_gives_the_same_bits(start, here, scenario, undisturbed, bits):
+def test_a_sweep_stopped_three_times_gives_the_same_bits(
+    start, here, scenario, undisturbed, bits, committed, kill_after
+):
     """Killed in its first moments, Ctrl-C in the serial run, killed in the parallel run."""
     moments = random.Random(7)
     run = ("run", scenario, "--set", "data.holdout=0.0", "--out", "my results")
@@ -125,7 +107,9 @@ def test_a_sweep_stopped_three_times_gives_the_same_bits(start, here, scenario, 
         assert bits(out / name) == bits(undisturbed / name)
 
 
-def test_clients_that_keep_something_go_on_from_it(start, paceline, here, tmp_path, bits):
+def test_clients_that_keep_something_go_on_from_it(
+    start, paceline, here, tmp_path, bits, committed, kill_after
+):
     """Killed, then on Ray, where SIGTERM stops it, then to the end; one driver at a time."""
     hold = here / "hold"
     (here / "own.py").write_text(KEEPING.replace("HOLD", repr(str(hold))))
