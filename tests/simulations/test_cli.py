@@ -89,7 +89,9 @@ def test_if_all_runs_fail_there_is_nothing_to_compare(paceline, small, here):
 def test_the_last_lines(paceline, small, here):
     result = paceline("run", small, "--set", "sweep.seed=[1, 2]")
     assert result.code == 0
-    assert [line.split()[0] for line in result.out.splitlines()[-2:]] == ["seed-1", "seed-2"]
+    table = result.out.splitlines()
+    rule = next(number for number, line in enumerate(table) if line.startswith("──"))
+    assert [line.split()[0] for line in table[rule + 1 : rule + 3]] == ["seed-1", "seed-2"]
     said = "results in results/small; compare again: paceline compare results/small"
     assert result.err.splitlines()[-1] == said
     assert paceline(*said.split("paceline ")[1].split()).out == result.out

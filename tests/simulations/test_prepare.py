@@ -222,7 +222,7 @@ def test_a_run_folder_says_every_key(paceline, small, here):
     full = Scenario.model_validate(stored).model_dump(exclude_none=True)
     assert stored == full
     optional = {"data.dir", "data.input", "data.label", "local.steps", "local.clip_norm"}
-    optional |= {"engine.address"}
+    optional |= {"engine.address", "server.power_w", "server.region", "energy.kwh_per_gb"}
     unsaid = {
         f"{section}.{key}"
         for section, table in Scenario.model_validate(stored).model_dump().items()
