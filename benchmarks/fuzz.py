@@ -1,4 +1,4 @@
-"""Tries forged payloads on every codec: `make fuzz`, about ten minutes on one core.
+"""Tries forged payloads on every codec: `make fuzz`, a quarter of an hour on one core.
 
 Nothing but ValueError may leave a chain's decoder, whatever the payload, and none may make it
 allocate more than twice what the update takes, beside 1 MiB of work space. What breaks this is
