@@ -90,6 +90,9 @@ def _drive(
     first = 1 if start is None else start.round + 1
     with Progress(label, scenario.rounds, first, fleet.clock) as progress:
         progress.say(f"partition: {made.assignment.provenance}")
+        if fleet.accountant is not None and fleet.accountant.uncounted:
+            parts = " and ".join(fleet.accountant.uncounted)
+            progress.say(f"energy of {parts} is not counted: a profile of the fleet has no figure")
         session = Session(
             scenario,
             fleet,

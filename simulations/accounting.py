@@ -23,7 +23,12 @@ from simulations.devices import Population
 from simulations.share_energy import ShareEnergy, whole
 
 SOURCE = "modelled"
-_FIGURES = ("train_w", "waiting_w", "radio", "infrastructure")
+_FIGURES = {
+    "train_w": "computing",
+    "waiting_w": "waiting",
+    "radio": "radios",
+    "infrastructure": "network",
+}
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,11 @@ class FleetAccountant:
         """Raises ScenarioError for an unknown region, and what profiles do not say but must."""
         regions = {share.region for share in self._shares} | {self.server.region}
         self._grid.check(sorted(region for region in regions if region is not None))
+
+    @property
+    def uncounted(self) -> tuple[str, ...]:
+        """The parts whose figures a profile of the fleet leaves out, as people say them."""
+        return tuple(_FIGURES[name] for name in self.unknown)
 
     @cached_property
     def unknown(self) -> tuple[str, ...]:

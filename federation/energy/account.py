@@ -46,6 +46,10 @@ class Bill:
 class Accountant(Protocol):
     """A function of its arguments: it may be asked for a round more than once."""
 
+    @property
+    def uncounted(self) -> Sequence[str]:
+        """The parts that are not known in this run, as people say them."""
+
     def bill(
         self, replies: Sequence[Reply], waiting_s: Mapping[int, float], start_s: float, end_s: float
     ) -> Bill:

@@ -91,6 +91,7 @@ def test_a_part_is_not_known_where_one_profile_does_not_have_it():
     assert made.bystanders_j is None
     assert made.carbon_g is None
     assert made.usages[0].compute_j.base > 0
+    assert accountant(shares).uncounted == ("waiting",)
 
 
 def test_emissions_are_not_known_without_every_region():
@@ -171,6 +172,14 @@ def test_all_energy_columns_are_filled(runs):
     after = rounds[rounds["round"] > 0]
     assert (after[[*PARTS, "server_j", "carbon_g"]] > 0).all().all()
     assert set(runs["serial"]["clients"]["energy_source"]) == {"modelled"}
+
+
+def test_a_run_says_which_parts_are_not_counted(paceline, small):
+    device = 'fleet=[{ device = "nvidia-p100" }]'
+    told = paceline("run", small, "--set", device, "--set", "rounds=1")
+    assert told.code == 0
+    assert "energy of waiting is not counted: a profile of the fleet has no figure" in told.err
+    assert "not counted" not in paceline("run", small, "--set", "rounds=1").err
 
 
 def test_the_command_line_refuses_an_unknown_region_before_anything_runs(tmp_path):
