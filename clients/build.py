@@ -26,25 +26,25 @@ from strategies.catalogue import build_algorithm
 
 @dataclass(frozen=True)
 class Workshop:
-    """What all clients of one process share: data and model."""
+    """What all clients of one process share: data, model, and what they begin with."""
 
     config: ClientConfig
     dataset: Dataset
     learner: Learner
+    start: Parts
 
     def runtime(self, rows_of: RowsOf, state_folder: Path) -> ClientRuntime:
         """A runtime for clients whose rows `rows_of` tells."""
-        config, algorithm = self.config, build_algorithm(self.config.strategy)
-        first = start(config, algorithm, self.learner)
+        config = self.config
         engine = EagerEngine(self.learner, config.local, config.rounds, config.seed)
         return ClientRuntime(
             config=config,
             learner=self.learner,
-            algorithm=algorithm,
+            algorithm=build_algorithm(config.strategy),
             engine=engine,
             holdings=holdings(config, self.dataset, rows_of),
             store=StateStore(state_folder),
-            held=HeldVersions(versions_folder(state_folder), first),
+            held=HeldVersions(versions_folder(state_folder), self.start),
             uplink=uplink(config),
             downlink=downlink(config),
         )
@@ -62,7 +62,10 @@ def workshop(config: ClientConfig, data_dir: str | None, source: str | None = No
         clients=1,
     )
     dataset = load(wanted)
-    return Workshop(config, dataset, build_learner(config.model, dataset, config.seed))
+    learner = build_learner(config.model, dataset, config.seed)
+    # Now: once a client has trained, the learner holds other weights.
+    first = start(config, build_algorithm(config.strategy), learner)
+    return Workshop(config, dataset, learner, first)
 
 
 def wiring(
