@@ -49,11 +49,19 @@ class SharedLink:
     _rates: NDArray[np.float64] | None = None
 
     def start(self, time_s: float, key: int, bits: float, cap_bit_per_s: float) -> None:
-        """Begin a transfer. Raises ValueError for a time before the last event."""
+        """Begin a transfer. Raises ValueError for a time before the last event.
+
+        So it does for a time after the next end, which has to be taken first.
+        """
         if self.capacity_bit_per_s is None:
             heapq.heappush(self._ends, (time_s + bits / cap_bit_per_s, key))
             return
-        self._advance(time_s)
+        if time_s < self._now:
+            raise ValueError(f"a transfer at {time_s} s lies before {self._now} s")
+        if time_s > self.next_end():
+            raise ValueError(f"the end at {self.next_end()} s is to be taken before {time_s} s")
+        self._progress(time_s - self._now)
+        self._now = time_s
         self._keys = np.append(self._keys, key)
         self._left = np.append(self._left, float(bits))
         self._caps = np.append(self._caps, float(cap_bit_per_s))
@@ -70,7 +78,8 @@ class SharedLink:
         if self.capacity_bit_per_s is None:
             return heapq.heappop(self._ends)
         after, place = self._next()
-        self._advance(self._now + after)
+        self._progress(after)
+        self._now += after
         key = int(self._keys[place])
         self._keys = np.delete(self._keys, place)
         self._left, self._caps = np.delete(self._left, place), np.delete(self._caps, place)
@@ -90,12 +99,7 @@ class SharedLink:
             self._rates = fair_rates(self._caps, self.capacity_bit_per_s)
         return self._rates
 
-    def _advance(self, time_s: float) -> None:
-        if time_s < self._now:
-            raise ValueError(f"a transfer at {time_s} s lies before {self._now} s")
-        if len(self._keys) and time_s > self._now:
-            seconds = self._left / self._speed()
-            passed = time_s - self._now
-            over = seconds <= passed  # exactly 0 then, whatever rounding says
-            self._left = np.where(over, 0.0, self._left - self._speed() * passed)
-        self._now = time_s
+    def _progress(self, seconds: float) -> None:
+        if len(self._keys) and seconds > 0:
+            over = self._left / self._speed() <= seconds  # exactly 0 then, whatever rounding says
+            self._left = np.where(over, 0.0, self._left - self._speed() * seconds)

@@ -1,5 +1,6 @@
 """The server's link: transfers share it fairly, and not a bit gets lost."""
 
+import itertools
 import math
 
 import numpy as np
@@ -60,6 +61,30 @@ def test_time_does_not_go_back():
         link.start(2.0, 1, 8, 1.0)
 
 
+def test_an_end_has_to_be_taken_before_what_comes_later():
+    link = SharedLink(8.0)
+    link.start(3.0, 0, 8, 100.0)
+    with pytest.raises(ValueError, match=r"the end at 4.0 s is to be taken before 5.0 s"):
+        link.start(5.0, 1, 8, 1.0)
+
+
+def test_three_phones_worked_out_event_by_event():
+    """12 bit/s for all. Phones of 3, 8 and 8 bit/s with 36, 40 and 42 bits, from 0, 0 and 2 s.
+
+    0 s   3 and 8 bit/s (11 of 12 in use).
+    2 s   30 and 24 bits are left. Now 3, 4.5 and 4.5 bit/s.
+    7 1/3 s  the second has sent its 24: over. 14 and 18 bits are left: 3 and 8 bit/s.
+    9 7/12 s  the third has sent its 18: over. The first has 7.25 bits left at 3 bit/s.
+    12 s  the first is over: it had its own 3 bit/s all the time.
+    """
+    ends = ends_of(SharedLink(12.0), [(0.0, 36, 3.0), (0.0, 40, 8.0), (2.0, 42, 8.0)])
+    assert ends == {
+        0: pytest.approx(12),
+        1: pytest.approx(7 + 1 / 3),
+        2: pytest.approx(9 + 7 / 12),
+    }
+
+
 @given(st.lists(POSITIVE, min_size=1, max_size=30), POSITIVE)
 def test_rates_are_fair(caps, capacity):
     """None above its cap, all together the capacity or all caps, and none below another's cap."""
@@ -104,6 +129,34 @@ def test_the_order_of_the_calls_does_not_matter(transfers, capacity, random):
         (time, key), (other_time, other_key) = first.take(), second.take()
         assert time == pytest.approx(other_time)
         assert key == other_key or together[key] == together[other_key] or time == other_time
+
+
+@given(TRANSFERS, POSITIVE)
+def test_no_bit_is_lost_or_sent_twice(transfers, capacity):
+    """Between two events the rates are fair and constant; over them each sends what it has."""
+    ends = ends_of(SharedLink(capacity), transfers)
+    times = sorted({*ends.values(), *(start for start, _, _ in transfers)})
+    sent = np.zeros(len(transfers))
+    for begin_s, end_s in itertools.pairwise(times):
+        middle_s = (begin_s + end_s) / 2
+        under_way = [
+            key for key, (start, _, _) in enumerate(transfers) if start < middle_s < ends[key]
+        ]
+        if under_way:
+            caps = np.array([transfers[key][2] for key in under_way])
+            sent[under_way] += fair_rates(caps, capacity) * (end_s - begin_s)
+    assert sent == pytest.approx(np.array([bits for _, bits, _ in transfers]), rel=1e-6)
+
+
+@given(st.floats(0, 1e6), st.integers(2, 40), POSITIVE, POSITIVE, POSITIVE)
+def test_equal_transfers_end_together_to_the_last_bit(start_s, count, bits, cap, capacity):
+    link = SharedLink(capacity)
+    link.start(start_s, 999, 7 * bits, cap)
+    for key in range(count):
+        link.start(start_s, key, bits, cap)
+    ends = [link.take() for _ in range(count)]
+    assert {time_s for time_s, _ in ends} == {ends[0][0]}
+    assert [key for _, key in ends] == list(range(count))
 
 
 @given(TRANSFERS)
