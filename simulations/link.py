@@ -58,7 +58,7 @@ class SharedLink:
             return
         if time_s < self._now:
             raise ValueError(f"a transfer at {time_s} s lies before {self._now} s")
-        if time_s > self.next_end():
+        if time_s > self._now and time_s > self.next_end():
             raise ValueError(f"the end at {self.next_end()} s is to be taken before {time_s} s")
         self._progress(time_s - self._now)
         self._now = time_s

@@ -7,7 +7,6 @@ which is midnight UTC.
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from typing import Final
 
@@ -52,6 +51,7 @@ class Availability(ABC):
 
 def check_number(key: str, value: float, low: float, high: float) -> None:
     """Raises ScenarioError where a number of `fleet.availability` is not within low ... high."""
-    if not (math.isfinite(value) and low <= value <= high):
-        wanted = f"{low:g} or more" if high == math.inf else f"from {low:g} to {high:g}"
-        raise ScenarioError(f"fleet.availability.{key} = {value}: must be a number {wanted}")
+    if not low <= value <= high:
+        raise ScenarioError(
+            f"fleet.availability.{key} = {value}: must be a number from {low:g} to {high:g}"
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -38,10 +39,11 @@ class Intervals:
 
     def end_of(self, row: int, time_s: float) -> float | None:
         """The end of the row's interval at that time; None where there is none."""
-        rows = np.array([row])
-        if not self.covers(rows, time_s)[0]:
+        first, beyond = int(self.offsets[row]), int(self.offsets[row + 1])
+        last = bisect.bisect_right(self.starts_s, time_s, first, beyond) - 1
+        if last < first or time_s >= self.ends_s[last]:
             return None
-        return float(self.ends_s[self._last_begun(rows, time_s)[0]])
+        return float(self.ends_s[last])
 
     @cached_property
     def changes_s(self) -> Times:

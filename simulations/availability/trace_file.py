@@ -49,20 +49,21 @@ def read_intervals(path: Path) -> Intervals:
 def _columns(path: Path) -> tuple[Clients, Times, Times]:
     import pyarrow as pa
 
-    if not path.is_file():
-        raise ScenarioError(f"fleet.availability.path = {str(path)!r}: there is no such file")
     try:
+        if not path.is_file():
+            raise ScenarioError(f"fleet.availability.path = {str(path)!r}: there is no such file")
         table = _table(path)
         for name in COLUMNS:
-            if name not in table.column_names:
-                _refuse(path, f"no column {name!r} among {', '.join(table.column_names)}")
+            if table.column_names.count(name) != 1:
+                many = "more than one" if name in table.column_names else "no"
+                _refuse(path, f"{many} column {name!r} among {', '.join(table.column_names)}")
             if table[name].null_count:
                 _refuse(path, f"the column {name} has empty cells")
         clients = _column(table, "client", pa.int64())
         starts_s, ends_s = (_column(table, name, pa.float64()) for name in COLUMNS[1:])
         return clients, starts_s, ends_s
-    except (pa.ArrowException, OSError) as error:
-        _refuse(path, " ".join(str(error).split()))
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        _refuse(path, str(error))
 
 
 def _table(path: Path) -> pa.Table:
@@ -93,7 +94,7 @@ def _check_rows(path: Path, clients: Clients, starts_s: Times, ends_s: Times) ->
     if not (starts_s < ends_s).any():
         _refuse(path, "nobody is ever online; give intervals with start_s < end_s")
     present = np.unique(clients)
-    if present[-1] + 1 != len(present):
+    if present[-1] != len(present) - 1:
         gap = int(np.argmax(present != np.arange(len(present))))
         _refuse(
             path,
@@ -116,4 +117,5 @@ def _check_apart(
 
 
 def _refuse(path: Path, what: str) -> Never:
-    raise ScenarioError(f"availability trace {path.name}: {what}")
+    said = f"availability trace {path.name}: {what}"
+    raise ScenarioError(" ".join(said.split()))  # names and cells may hold line breaks

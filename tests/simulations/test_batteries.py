@@ -36,20 +36,24 @@ def left_j(bank, client, time_s):
     return float(bank.left_j(np.array([client]), time_s)[0])
 
 
+def empty_at(bank, client, start_s, watts=None):
+    return float(bank.empty_at(np.array([client]), start_s, watts)[0])
+
+
 def test_a_day_of_one_phone_worked_out_by_hand():
     """10 kJ. 100 s waiting: -200 J. 50 s of work at 30 W: -1500 J. 350 s waiting: -700 J."""
     bank = batteries()
     assert left_j(bank, 7, 100.0) == 9800.0
-    bank.drain(7, 100.0, 150.0, 1500.0)
+    bank.drain([7], 100.0, 150.0, 1500.0)
     assert left_j(bank, 7, 150.0) == 8300.0
     assert left_j(bank, 7, 500.0) == 7600.0
     assert bank.charge(np.array([7, 8]), 500.0).tolist() == [0.76, 0.9]
-    assert bank.empty_at(7, 500.0) == 4300.0
-    assert bank.empty_at(7, 500.0, watts=76.0) == 600.0
-    bank.drain(7, 500.0, 600.0, 99_999.0)
+    assert empty_at(bank, 7, 500.0) == 4300.0
+    assert empty_at(bank, 7, 500.0, watts=76.0) == 600.0
+    bank.drain([7], 500.0, 600.0, 99_999.0)
     assert left_j(bank, 7, 600.0) == 0.0
     assert bank.empty(np.array([7, 8]), 600.0).tolist() == [True, False]
-    assert bank.empty_at(7, 700.0) == 700.0
+    assert empty_at(bank, 7, 700.0) == 700.0
 
 
 def test_the_charge_at_the_start_is_uniform_between_its_bounds():
@@ -69,32 +73,32 @@ def test_who_waits_long_enough_is_empty_for_good():
 
 def test_a_share_on_mains_is_always_full():
     bank = Batteries(1, [FULL, None], odd_and_even)
-    bank.drain(3, 0.0, 10.0, 1e12)
-    bank.drain(4, 0.0, 10.0, 1e12)
+    bank.drain([3], 0.0, 10.0, 1e12)
+    bank.drain([4], 0.0, 10.0, 1e12)
     both = np.array([3, 4])
     assert bank.charge(both, 20.0).tolist() == [1.0, 0.0]
     assert bank.empty(both, 1e9).tolist() == [False, True]
-    assert bank.left_j(both, 0.0)[0] == bank.empty_at(3, 0.0, watts=9.0) == math.inf
+    assert left_j(bank, 3, 0.0) == empty_at(bank, 3, 0.0, watts=9.0) == math.inf
     assert bank.state()["clients"].tolist() == [4]
 
 
 def test_who_takes_nothing_never_runs_empty():
-    assert batteries(Battery(10.0, 0.5, 0.5, waiting_w=0.0)).empty_at(3, 0.0) == math.inf
+    assert empty_at(batteries(Battery(10.0, 0.5, 0.5, waiting_w=0.0)), 3, 0.0) == math.inf
 
 
 def test_only_clients_that_worked_are_kept():
     bank = batteries()
     bank.charge(EVERYONE, 50.0)
     assert bank.state()["clients"].tolist() == []
-    bank.drain(9000, 0.0, 1.0, 5.0)
-    bank.drain(20, 0.0, 1.0, 5.0)
+    bank.drain([9000], 0.0, 1.0, 5.0)
+    bank.drain([20], 0.0, 1.0, 5.0)
     assert bank.state()["clients"].tolist() == [20, 9000]
 
 
 def test_work_that_overlaps_adds_up_and_no_waiting_is_counted_with_it():
     bank = batteries()
-    bank.drain(1, 0.0, 100.0, 1000.0)
-    bank.drain(1, 50.0, 80.0, 500.0)
+    bank.drain([1], 0.0, 100.0, 1000.0)
+    bank.drain([1], 50.0, 80.0, 500.0)
     assert left_j(bank, 1, 100.0) == 8500.0
     assert left_j(bank, 1, 101.0) == 8498.0
 
@@ -102,7 +106,30 @@ def test_work_that_overlaps_adds_up_and_no_waiting_is_counted_with_it():
 def test_work_against_time_or_that_gives_energy_is_a_mistake():
     for start_s, end_s, joules in [(2.0, 1.0, 5.0), (1.0, 2.0, -5.0), (1.0, 2.0, math.nan)]:
         with pytest.raises(ValueError, match="cannot take"):
-            batteries().drain(1, start_s, end_s, joules)
+            batteries().drain([1], start_s, end_s, joules)
+
+
+def test_many_clients_at_once_are_as_good_as_one_after_the_other():
+    together, apart = (batteries(Battery(900.0, 0.1, 0.9, 0.3)) for _ in range(2))
+    clients, ends_s, joules = np.array([9, 2, 5]), np.array([20.0, 11.0, 15.0]), np.arange(3.0) * 50
+    for start_s in (10.0, 12.0):
+        together.drain(clients, start_s, start_s + ends_s, joules)
+        for client, end_s, taken_j in zip(clients, ends_s, joules, strict=True):
+            apart.drain([client], start_s, start_s + end_s, taken_j)
+    assert together.state()["clients"].tolist() == [2, 5, 9]
+    assert (
+        together.left_j(EVERYONE[:12], 99.0).tolist() == apart.left_j(EVERYONE[:12], 99.0).tolist()
+    )
+    with pytest.raises(ValueError, match="named twice"):
+        apart.drain([4, 4], 0.0, 1.0, 5.0)
+
+
+def test_a_state_stays_as_it_was_given():
+    bank = batteries()
+    bank.drain([1], 0.0, 1.0, 5.0)
+    state = bank.state()
+    bank.drain([1, 0], 2.0, 3.0, 5.0)
+    assert (state["clients"].tolist(), state["left_j"].tolist()) == ([1], [9995.0])
 
 
 @given(SPANS)
@@ -114,7 +141,7 @@ def test_what_is_taken_is_what_is_missing(spans):
     for client, pause_s, length_s, joules in spans:
         start_s = clock[client] + pause_s
         clock[client] = start_s + length_s
-        bank.drain(client, start_s, clock[client], joules)
+        bank.drain([client], start_s, clock[client], joules)
         work_j[client] += joules
         work_s[client] += length_s
     end_s = max(clock)
@@ -126,7 +153,7 @@ def test_what_is_taken_is_what_is_missing(spans):
 def test_a_bank_goes_on_from_its_state_with_the_same_bits(spans, time_s):
     bank, other = batteries(), batteries()
     for client, start_s, length_s, joules in spans:
-        bank.drain(client, start_s, start_s + length_s, joules)
+        bank.drain([client], start_s, start_s + length_s, joules)
     state = bank.state()
     other.restore(unpack(pack(state), spec_of(state)))
     assert np.array_equal(bank.left_j(np.arange(5), time_s), other.left_j(np.arange(5), time_s))
@@ -136,7 +163,7 @@ def test_a_bank_goes_on_from_its_state_with_the_same_bits(spans, time_s):
 @given(st.floats(1, 1e6), st.floats(0.01, 1), st.floats(1e-3, 50), st.floats(0, 1e6))
 def test_a_battery_is_empty_when_it_was_said_to_be(capacity_j, part, waiting_w, now_s):
     bank = batteries(Battery(capacity_j, part, part, waiting_w))
-    end_s = bank.empty_at(0, now_s)
+    end_s = empty_at(bank, 0, now_s)
     assert end_s >= now_s
     assert bank.empty(np.array([0]), end_s)[0]
     if end_s > now_s:

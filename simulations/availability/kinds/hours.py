@@ -37,10 +37,10 @@ class Hours(Availability):
         check_number("start", self.start, 0, 24)
         check_number("end", self.end, 0, 24)
         check_number("online", self.online, 0, 1)
-        if self.start == self.end:
+        if self.start in (self.end, self.end + 24):
             raise ScenarioError(
-                f"fleet.availability: start = end = {self.start:g}: for the whole day say "
-                'start = 0, end = 24, or kind = "always"'
+                f"fleet.availability: start = {self.start:g}, end = {self.end:g}: leaves no time; "
+                'for the whole day say start = 0, end = 24, or kind = "always"'
             )
         if self.utc_offset_h is None:
             utc_offset_of(self.region)

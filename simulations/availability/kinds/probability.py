@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from federation.errors import ScenarioError
 from simulations.availability.base import Availability, Clients, Mask, check_number
 from simulations.availability.cycle import Cycle
 from simulations.availability.draws import Draws
@@ -26,9 +25,7 @@ class Probability(Availability):
     def __post_init__(self) -> None:
         """Refuse what is no probability or no length of time."""
         check_number("online", self.online, 0, 1)
-        check_number("slot_s", self.slot_s, 0, math.inf)
-        if self.slot_s == 0:
-            raise ScenarioError("fleet.availability.slot_s = 0: must be above 0 s")
+        check_number("slot_s", self.slot_s, 1e-3, 1e9)  # beyond, numbers of slots overflow
 
     def available(self, clients: Clients, time_s: float) -> Mask:
         """Drawn for the slot that holds the time."""

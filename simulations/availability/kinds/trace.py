@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -82,7 +83,7 @@ class Trace(Availability):
 
     @cached_property
     def _intervals(self) -> Intervals:
-        return read_intervals(Path(self.path).expanduser())
+        return read_intervals(Path(os.path.expanduser(self.path)))  # never raises
 
     @cached_property
     def _laps(self) -> Cycle:
