@@ -8,6 +8,7 @@ from typing import Protocol
 
 from federation.arrays import Parts
 from federation.messages import Reply, Request
+from federation.outlook import Outlook
 from federation.reduce import Total
 
 
@@ -17,6 +18,24 @@ class Gathered:
 
     total: Total
     replies: list[Reply]
+
+
+@dataclass(frozen=True)
+class Limit:
+    """What ends a gather before all have replied; what comes later is late.
+
+    `wanted` replies, or `deadline_s` seconds since they were asked, whichever is first.
+    """
+
+    wanted: int | None = None
+    deadline_s: float | None = None
+
+    def ends_early(self, asked: int) -> bool:
+        """Whether it may end before all that were asked have replied."""
+        return self.deadline_s is not None or (self.wanted is not None and self.wanted < asked)
+
+
+NO_LIMIT = Limit()
 
 
 class Fleet(Protocol):
@@ -39,11 +58,21 @@ class Fleet(Protocol):
     def next_reply(self) -> Reply:
         """The reply that arrives next; waits for it. Raises RunError if nothing is under way."""
 
-    def gather(self, requests: Sequence[Request]) -> Gathered:
-        """Send all, wait for all, and sum; each client may be asked once.
+    @property
+    def outlook(self) -> Outlook:
+        """What is known of the clients before they are asked."""
 
-        The parts of the replies are summed close to the workers and are not kept.
+    def wait(self, seconds: float) -> None:
+        """Let time pass while no request is under way."""
+
+    def gather(self, requests: Sequence[Request], limit: Limit = NO_LIMIT) -> Gathered:
+        """Send all, wait for all or up to the limit, and sum; each client may be asked once.
+
+        The parts of the replies are summed close to the workers where they can, and are not kept.
         """
+
+    def disown(self, replies: Sequence[Reply]) -> None:
+        """These good replies are not counted after all: their clients are to undo what they did."""
 
     def collect(self, requests: Sequence[Request]) -> list[Reply]:
         """Send all and wait for all; every reply keeps its parts."""

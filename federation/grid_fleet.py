@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol, runtime_checkable
 
 from flwr.app import Message
 from flwr.serverapp import Grid
@@ -16,53 +15,19 @@ from federation.downlink import NOT_HELD
 from federation.energy.account import Accountant
 from federation.enrolment import NOT_ENROLLED
 from federation.errors import RunError
-from federation.fleet import Gathered
+from federation.fleet import NO_LIMIT, Gathered, Limit
 from federation.messages import Reply, Request, Timing
+from federation.node_outlook import NodeOutlook
 from federation.outbox import Outbox, Wiring
-from federation.reduce import Expectation, Total, reduce_all
+from federation.outlook import Outlook
+from federation.reduce import reduce_all
 from federation.roster import Pace, Roster
+from federation.sent import Sent
+from federation.simulated_grid import SimulatedGrid
+from federation.units import seconds_text
 
 _TTL_MARGIN_S = 60.0
-
-
-@runtime_checkable
-class SimulatedGrid(Protocol):
-    """What a simulated grid offers beyond Flower's: a clock, and sums close to the workers."""
-
-    @property
-    def now(self) -> float:
-        """Virtual seconds since the start of the run."""
-
-    def resume_at(self, seconds: float) -> None:
-        """Continue a run that had come to this time."""
-
-    def node_of(self, client: int) -> int:
-        """The node id of a client."""
-
-    def place_of(self, client: int) -> tuple[str, str, str | None]:
-        """The names of a client's device, network and region."""
-
-    @property
-    def accountant(self) -> Accountant | None:
-        """Who knows what a round took in energy."""
-
-    def timing_of(self, message_id: str) -> Timing:
-        """The legs of the exchange that this request began, once its reply was pulled."""
-
-    def sum_replies(
-        self, messages: Sequence[Message], expected: Expectation
-    ) -> tuple[Total, list[Reply]]:
-        """Send all, wait for all, sum in fixed chunks; replies in order, without parts."""
-
-
-@dataclass
-class _Sent:
-    request: Request
-    message: Message
-    expected: Expectation
-    sent_bytes: int
-    sent_s: float
-    first_try: Reply | None = None
+_WORLD = "world "
 
 
 @dataclass
@@ -78,7 +43,7 @@ class GridFleet:
     roster: Roster | None = None
     past_s: float = 0.0
     _started_s: float = field(default_factory=time.monotonic)
-    _pending: dict[str, _Sent] = field(default_factory=dict)
+    _pending: dict[str, Sent] = field(default_factory=dict)
     _ready: list[Reply] = field(default_factory=list)
     _simulated: SimulatedGrid | None = field(init=False)
     _outbox: Outbox = field(init=False)
@@ -115,11 +80,31 @@ class GridFleet:
 
     def state(self) -> Parts:
         """What must be in a checkpoint beside the algorithm's state."""
-        return self._outbox.state()
+        world: Parts = {} if self._simulated is None else self._simulated.state()
+        return {**self._outbox.state(), **{_WORLD + name: part for name, part in world.items()}}
 
     def restore(self, state: Parts) -> None:
         """Take back what `state` gave."""
-        self._outbox.restore(state)
+        world = {k.removeprefix(_WORLD): v for k, v in state.items() if k.startswith(_WORLD)}
+        self._outbox.restore({k: v for k, v in state.items() if not k.startswith(_WORLD)})
+        if self._simulated is not None:
+            self._simulated.restore(world)
+
+    @property
+    def outlook(self) -> Outlook:
+        """What is known of the clients before they are asked."""
+        if self._simulated is not None:
+            return self._simulated.outlook
+        assert self.roster is not None
+        self.roster.refresh()
+        return NodeOutlook(lambda: self.now, lambda client: self._node_of(client) is not None)
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass while no request is under way."""
+        if self._simulated is not None:
+            self._simulated.wait(seconds)
+        else:
+            time.sleep(seconds)
 
     def send(self, request: Request) -> None:
         """Send without waiting."""
@@ -134,31 +119,60 @@ class GridFleet:
             self._poll(pace)
         return self._ready.pop(0)
 
-    def gather(self, requests: Sequence[Request]) -> Gathered:
-        """Send all, wait for all, and sum in fixed chunks."""
+    def gather(self, requests: Sequence[Request], limit: Limit = NO_LIMIT) -> Gathered:
+        """Send all, wait for all or up to the limit, and sum in fixed chunks."""
         if self._simulated is not None:
             sent = self._write(requests)
             messages = [one.message for one in sent]
-            total, found = self._simulated.sum_replies(messages, sent[0].expected)
-            replies = [_with_request(*pair) for pair in zip(found, sent, strict=True)]
+            total, found = self._simulated.sum_replies(messages, sent[0].expected, limit)
+            replies = [one.whole(reply) for reply, one in zip(found, sent, strict=True)]
             for reply in replies:
                 self._outbox.note(reply)
         else:
-            total, replies = reduce_all(self.collect(requests))
+            total, replies = reduce_all(self._collect(requests, limit))
         total.population = self.population
         return Gathered(total, replies)
 
+    def disown(self, replies: Sequence[Reply]) -> None:
+        """Let the clients undo, with their next request, what they did for these replies."""
+        for reply in replies:
+            self._outbox.disown(reply)
+
     def collect(self, requests: Sequence[Request]) -> list[Reply]:
         """Send all and wait for all; every reply keeps its parts."""
+        return self._collect(requests, NO_LIMIT)
+
+    def _collect(self, requests: Sequence[Request], limit: Limit) -> list[Reply]:
         if self._pending or self._ready:
             raise RunError("gather and collect need a fleet with no request under way")
+        began_s, pace, good = self.now, Pace(), 0
+        wanted = len(requests) if limit.wanted is None else limit.wanted
+        replies: dict[int, Reply] = {}
         self._push(requests)
-        replies = {reply.client: reply for reply in (self.next_reply() for _ in requests)}
+        while self._ready or (len(replies) < len(requests) and good < wanted):
+            if self._ready:
+                reply = self._ready.pop(0)
+                replies[reply.client], good, pace = reply, good + reply.ok, Pace()
+            elif limit.deadline_s is not None and self.now - began_s > limit.deadline_s:
+                break
+            else:
+                self._poll(pace)
+        enough = f"{wanted} others had replied before" if good >= wanted else ""
+        for late in self._give_up(enough or f"no reply within {seconds_text(self.now - began_s)}"):
+            replies[late.client] = late
         return [replies[request.client] for request in requests]
 
-    def _write(self, requests: Sequence[Request]) -> list[_Sent]:
+    def _give_up(self, reason: str) -> list[Reply]:
+        """What is still under way is late; a reply that comes after all is nobody's."""
+        late = [one.failed(reason, self.now, "late") for one in self._pending.values()]
+        for reply in late:
+            self._outbox.note(reply)
+        self._pending.clear()
+        return late
+
+    def _write(self, requests: Sequence[Request]) -> list[Sent]:
         """Messages for the requests; one to a client without a node is addressed to node 0."""
-        sent: list[_Sent] = []
+        sent: list[Sent] = []
         now = self.now
         for request in requests:
             written = self._outbox.write(request)
@@ -170,7 +184,7 @@ class GridFleet:
                 ttl=self.wiring.timeout_s + _TTL_MARGIN_S,
                 group_id=str(request.body.round),
             )
-            sent.append(_Sent(request, message, written.expected, written.sent_bytes, now))
+            sent.append(Sent(request, message, written.expected, written.sent_bytes, now))
         return sent
 
     def _node_of(self, client: int) -> int | None:
@@ -191,7 +205,7 @@ class GridFleet:
         for one in sent:
             if one.message.metadata.dst_node_id == 0:
                 reason = f"client {one.request.client} is not connected"
-                self._ready.append(self._failed(one, reason))
+                self._ready.append(one.failed(reason, self.now))
 
     def _poll(self, pace: Pace) -> None:
         arrived = list(self._arrivals.fetch(list(self._pending)))
@@ -200,10 +214,10 @@ class GridFleet:
             reply = one.expected.read(one.request.client, message)
             self._outbox.note(reply)
             if one.first_try is None and self._mended(one.request.client, reply):
-                self._push([one.request], _with_request(reply, one))
+                self._push([one.request], one.whole(reply))
                 continue
             timed = replace(reply, timing=self._timing(name, one, reply))
-            self._ready.append(_with_request(timed, one))
+            self._ready.append(one.whole(timed))
         if not arrived:
             self._give_up_on_late_ones()
             pace.wait()
@@ -215,7 +229,7 @@ class GridFleet:
             return True
         return reply.error == NOT_HELD
 
-    def _timing(self, name: str, one: _Sent, reply: Reply) -> Timing:
+    def _timing(self, name: str, one: Sent, reply: Reply) -> Timing:
         if self._simulated is not None:
             return self._simulated.timing_of(name)
         now, told_s = self.now, reply.metrics.get("compute_s", -1.0)
@@ -226,22 +240,6 @@ class GridFleet:
         for name, one in list(self._pending.items()):
             if self.now - one.sent_s > self.wiring.timeout_s:
                 del self._pending[name]
-                reply = self._failed(one, f"no reply within {self.wiring.timeout_s:g} s")
+                reply = one.failed(f"no reply within {self.wiring.timeout_s:g} s", self.now)
                 self._outbox.note(reply)
                 self._ready.append(reply)
-
-    def _failed(self, one: _Sent, reason: str) -> Reply:
-        body = one.request.body
-        reply = Reply(one.request.client, body.round, body.kind, error=reason)
-        return _with_request(replace(reply, timing=Timing(one.sent_s, self.now)), one)
-
-
-def _with_request(reply: Reply, one: _Sent) -> Reply:
-    """With what the request took; of one that was sent twice, both tries together."""
-    first = one.first_try or Reply(reply.client, reply.round, reply.kind)
-    return replace(
-        reply,
-        sent_bytes=reply.sent_bytes + first.sent_bytes,
-        request_raw_bytes=one.request.body.raw_bytes,
-        request_sent_bytes=one.sent_bytes + first.request_sent_bytes,
-    )

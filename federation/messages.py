@@ -18,9 +18,11 @@ from typing import Literal
 from flwr.app import Array, ArrayRecord, ConfigRecord, MetricRecord, RecordDict
 
 from federation.arrays import Parts, raw_bytes
+from federation.energy.levels import Level
 from federation.errors import RejectedUpdate
 
 Kind = Literal["train", "evaluate"]
+Fault = Literal["late", "dropped", "failed", "rejected"]
 Payloads = Mapping[str, bytes]
 
 STYPE = "paceline"
@@ -49,11 +51,21 @@ class Request:
     body: Body
 
 
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """What had gone over the links when an exchange was broken off."""
+
+    request_bytes: int
+    reply_bytes: int
+
+
 @dataclass(frozen=True)
 class Timing:
     """When a reply's legs took place, in seconds from the start of the run.
 
-    On real devices the legs of the transfer are not seen: they are None.
+    On real devices the legs of the transfer are not seen: they are None. `arrived_s` is the end of
+    the exchange, also of one that was `cut`. `level` is the level of power that the client trained
+    at, where that is known.
     """
 
     sent_s: float
@@ -61,11 +73,16 @@ class Timing:
     download_s: float | None = None
     compute_s: float | None = None
     upload_s: float | None = None
+    level: Level | None = None
+    cut: Cut | None = None
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What a client answered; `parts` is None where it failed or was summed near the worker."""
+    """What a client answered; `parts` is None where it failed or was summed near the worker.
+
+    `fault` says what went wrong where there is an `error`.
+    """
 
     client: int
     round: int
@@ -73,7 +90,7 @@ class Reply:
     metrics: Mapping[str, float] = field(default_factory=dict)
     parts: Parts | None = None
     error: str | None = None
-    rejected: bool = False
+    fault: Fault = "failed"
     raw_bytes: int = 0
     sent_bytes: int = 0
     request_raw_bytes: int = 0

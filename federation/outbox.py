@@ -95,6 +95,12 @@ class Outbox:
             self._publisher.lost(reply.client)
             self._written.clear()
 
+    def disown(self, reply: Reply) -> None:
+        """A good reply that is not counted after all: both sides undo what they kept of it."""
+        self._uncounted.setdefault(reply.client, reply.round)
+        if self.wiring.memory is not None:
+            self.wiring.memory.undo(reply.client, reply.round)
+
     def state(self) -> Parts:
         """What must be in a checkpoint beside the algorithm's state."""
         state = {} if self._publisher is None else self._publisher.state()

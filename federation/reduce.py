@@ -18,11 +18,21 @@ from numpy.typing import NDArray
 from federation.arrays import Parts, raw_bytes
 from federation.client_state import StateStore
 from federation.errors import RejectedUpdate
-from federation.messages import Kind, Payloads, Reply, error_of, metrics_of, one_line, payloads_of
+from federation.messages import (
+    Fault,
+    Kind,
+    Payloads,
+    Reply,
+    error_of,
+    metrics_of,
+    one_line,
+    payloads_of,
+)
 from federation.transport import ABSURD, Channel, PartSpecs, Place
 from federation.wire import content_bytes
 
 CHUNKS = 32
+NODE_GONE = 5  # Flower's code for a node that is no longer there
 
 MOST_EXAMPLES = 1e12
 """A reply that counts more, or weighs more, is refused.
@@ -120,7 +130,8 @@ class Expectation:
             return self._refused(Reply(client, self.round, self.kind), message)
         if message.has_error():
             reason = message.error.reason or f"Flower error {message.error.code}"
-            return Reply(client, self.round, self.kind, error=one_line(reason))
+            fault: Fault = "dropped" if message.error.code == NODE_GONE else "failed"
+            return Reply(client, self.round, self.kind, error=one_line(reason), fault=fault)
         return self.read_content(client, message.content)
 
     def read_content(self, client: int, content: RecordDict) -> Reply:
@@ -141,7 +152,7 @@ class Expectation:
         return Reply(client, self.round, self.kind, metrics, parts, raw_bytes=raw, sent_bytes=size)
 
     def _refused(self, told: Reply, refusal: RejectedUpdate) -> Reply:
-        return replace(told, error=one_line(str(refusal)), rejected=True)
+        return replace(told, error=one_line(str(refusal)), fault="rejected")
 
     def _decode(self, client: int, payloads: Payloads) -> Parts:
         known = {} if self.memory is None else self.memory.load(client, self.round)

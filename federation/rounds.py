@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from federation.arrays import Parts
-from federation.messages import Reply
+from federation.messages import Fault, Reply
 
 State = Parts
-Status = Literal["counted", "late", "dropped", "failed", "rejected"]
+Status = Literal["counted"] | Fault
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class RoundResult:
 
 
 def outcome_of(reply: Reply) -> Outcome:
-    """Counted if the reply is good, else failed or rejected with its reason."""
+    """Counted if the reply is good, else what went wrong, with its reason."""
     if reply.ok:
         return Outcome(reply, "counted")
-    return Outcome(reply, "rejected" if reply.rejected else "failed", reply.error or "")
+    return Outcome(reply, reply.fault, reply.error or "")

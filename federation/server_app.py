@@ -18,7 +18,7 @@ from clients.build import wiring
 from federation.client_state import StateStore
 from federation.enrolment import Enrolment
 from federation.errors import PacelineError, RunError
-from federation.grid_fleet import GridFleet, SimulatedGrid
+from federation.grid_fleet import GridFleet
 from federation.progress import Progress
 from federation.recording import Recorder
 from federation.results import checkpoint
@@ -27,10 +27,11 @@ from federation.results.store import Store
 from federation.roster import Roster
 from federation.scenario.client import ClientConfig, client_config
 from federation.session import Examiner, Journal, Session, Start, start_of
+from federation.simulated_grid import SimulatedGrid
 from simulations.launch import open_folder
 from simulations.prepare import Materials, PlannedRun, check_materials, materials, plan
 from strategies.base import Plan
-from strategies.catalogue import build_algorithm, build_schedule
+from strategies.catalogue import build_algorithm, build_chooser, build_schedule
 
 app = ServerApp()
 _log = logging.getLogger("paceline")
@@ -85,6 +86,9 @@ def _drive(
     start: Start | None,
 ) -> None:
     scenario, algorithm = run.scenario, build_algorithm(run.scenario.strategy)
+    chooser = build_chooser(scenario)
+    if start is not None:
+        chooser.restore(start.fleet)
     initial = algorithm.init(made.learner.arrays())
     examiner = Examiner(made.learner, made.dataset, scenario)
     first = 1 if start is None else start.round + 1
@@ -101,12 +105,14 @@ def _drive(
             examiner.due,
             Journal(folder.path, store, algorithm.keeps_state or fleet.wiring.uplink.remembers),
             progress,
+            chooser.state,
             0.0 if start is None else start.wall_time_s,
         )
         if start is None:
             session.open(initial)
         state = initial if start is None else start.state
-        asked = Plan(scenario.seed, first, scenario.rounds, scenario.clients_per_round)
+        count = scenario.clients_per_round
+        asked = Plan(scenario.seed, first, scenario.rounds, count, chooser)
         schedule = build_schedule(scenario.strategy)
         state = session.play(schedule.rounds(fleet, algorithm, state, asked)) or state
     checkpoint.save_model(folder.model_path, state["model"])

@@ -126,7 +126,10 @@ def _split(whole: Parts) -> tuple[State, Parts]:
 
 @dataclass
 class Session:
-    """What a run needs while it is under way. It goes on from what the journal's store holds."""
+    """What a run needs while it is under way. It goes on from what the journal's store holds.
+
+    `chosen` tells what a checkpoint must hold of how clients are chosen.
+    """
 
     scenario: Scenario
     fleet: Fleet
@@ -135,6 +138,7 @@ class Session:
     due: Callable[[int], bool]
     journal: Journal
     progress: Progress
+    chosen: Callable[[], Parts] = dict
     wall_before_s: float = 0.0
     _began: float = field(default_factory=time.monotonic)
     _spent: Spent = field(default_factory=Spent)
@@ -171,7 +175,7 @@ class Session:
         self._stopped = stopping.met(stop, rows.round.accuracy, self._spent)
         rows = replace(rows, round=replace(rows.round, stopped=self._stopped))
         last = result.round == self.scenario.rounds or self._stopped is not None
-        whole = joined(result.state, self.fleet.state())
+        whole = joined(result.state, {**self.fleet.state(), **self.chosen()})
         self.journal.add(rows, whole, self.fleet.now, rows.round.wall_time_s, last)
         self._tell(rows.round)
 

@@ -21,6 +21,7 @@ from federation.messages import Reply
 from federation.scenario.fleet import EnergyConfig, ServerConfig
 from simulations.devices import Population
 from simulations.share_energy import ShareEnergy, whole
+from simulations.speeds import Training
 
 SOURCE = "modelled"
 _FIGURES = {
@@ -38,6 +39,7 @@ class FleetAccountant:
     population: Population
     server: ServerConfig
     energy: EnergyConfig
+    training: Training
 
     def check(self) -> None:
         """Raises ScenarioError for an unknown region, and what profiles do not say but must."""
@@ -82,7 +84,7 @@ class FleetAccountant:
     @cached_property
     def _raw(self) -> list[ShareEnergy]:
         places = zip(self.population.shares, self.population.places, strict=True)
-        return [ShareEnergy.of(share, place, self.energy) for share, place in places]
+        return [ShareEnergy.of(*place, self.energy, self.training) for place in places]
 
     @cached_property
     def _shares(self) -> list[ShareEnergy]:

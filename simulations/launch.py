@@ -15,13 +15,12 @@ from federation.results.environment import describe
 from federation.results.folder import RunFolder
 from federation.scenario import files
 from federation.scenario.schema import EngineConfig
-from simulations.accounting import FleetAccountant
-from simulations.devices import Population
 from simulations.executors.base import Executor, Setup
 from simulations.executors.inline import InlineExecutor
 from simulations.prepare import Materials, PlannedRun, materials, shared_out
 from simulations.virtual_grid import VirtualGrid
 from simulations.workers import ClientSetup
+from simulations.world import World
 
 
 def simulate(run: PlannedRun) -> None:
@@ -67,8 +66,7 @@ def executor(config: EngineConfig, setup: Setup) -> Executor:
 
 def virtual_grid(run: PlannedRun, made: Materials, workers: Executor) -> VirtualGrid:
     """The pretend world of a run."""
-    scenario = run.scenario
-    population = Population(scenario.fleet, scenario.data.clients, scenario.seed)
-    flop = training_flop_per_example(scenario.model, made.learner, made.dataset)
-    accountant = FleetAccountant(population, scenario.server, scenario.energy)
-    return VirtualGrid(workers, population, flop, accountant)
+    flop = training_flop_per_example(run.scenario.model, made.learner, made.dataset)
+    model_bytes = sum(array.nbytes for array in made.learner.arrays().values())
+    world = World.of(run.scenario, flop, made.assignment.sizes(), model_bytes)
+    return VirtualGrid(workers, world)

@@ -8,7 +8,6 @@ between, so that ends are computed exactly.
 
 from __future__ import annotations
 
-import heapq
 import math
 from dataclasses import dataclass, field
 
@@ -34,15 +33,14 @@ def fair_rates(caps: NDArray[np.float64], capacity: float) -> NDArray[np.float64
 
 @dataclass
 class SharedLink:
-    """Transfers under way, by number; `capacity_bit_per_s` None: each goes at its own cap.
+    """Transfers under way, by number.
 
-    Time moves by `start` and `take`, never back. Of transfers that end together the lower number
-    comes first.
+    Time moves by `start`, `take` and `stop`, never back. Of transfers that end together the lower
+    number comes first.
     """
 
-    capacity_bit_per_s: float | None = None
+    capacity_bit_per_s: float
     _now: float = 0.0
-    _ends: list[tuple[float, int]] = field(default_factory=list)  # without a capacity: a heap
     _keys: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     _left: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))  # bits
     _caps: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
@@ -53,15 +51,7 @@ class SharedLink:
 
         So it does for a time after the next end, which has to be taken first.
         """
-        if self.capacity_bit_per_s is None:
-            heapq.heappush(self._ends, (time_s + bits / cap_bit_per_s, key))
-            return
-        if time_s < self._now:
-            raise ValueError(f"a transfer at {time_s} s lies before {self._now} s")
-        if time_s > self._now and time_s > self.next_end():
-            raise ValueError(f"the end at {self.next_end()} s is to be taken before {time_s} s")
-        self._progress(time_s - self._now)
-        self._now = time_s
+        self._move_to(time_s)
         self._keys = np.append(self._keys, key)
         self._left = np.append(self._left, float(bits))
         self._caps = np.append(self._caps, float(cap_bit_per_s))
@@ -69,22 +59,41 @@ class SharedLink:
 
     def next_end(self) -> float:
         """When the next transfer ends if no other begins before; infinity where there is none."""
-        if self.capacity_bit_per_s is None:
-            return self._ends[0][0] if self._ends else math.inf
         return self._now + self._next()[0] if len(self._keys) else math.inf
 
     def take(self) -> tuple[float, int]:
         """The time and the number of the transfer that ends next; it is then over."""
-        if self.capacity_bit_per_s is None:
-            return heapq.heappop(self._ends)
         after, place = self._next()
         self._progress(after)
         self._now += after
         key = int(self._keys[place])
+        self._remove(place)
+        return self._now, key
+
+    def carries(self, key: int) -> bool:
+        """Whether that transfer is under way."""
+        return bool((self._keys == key).any())
+
+    def stop(self, time_s: float, key: int) -> float:
+        """Break a transfer off; the bits that are left of it. Raises ValueError as `start` does."""
+        self._move_to(time_s)
+        place = int(np.flatnonzero(self._keys == key)[0])
+        left = float(self._left[place])
+        self._remove(place)
+        return left
+
+    def _move_to(self, time_s: float) -> None:
+        if time_s < self._now:
+            raise ValueError(f"a transfer at {time_s} s lies before {self._now} s")
+        if time_s > self._now and time_s > self.next_end():
+            raise ValueError(f"the end at {self.next_end()} s is to be taken before {time_s} s")
+        self._progress(time_s - self._now)
+        self._now = time_s
+
+    def _remove(self, place: int) -> None:
         self._keys = np.delete(self._keys, place)
         self._left, self._caps = np.delete(self._left, place), np.delete(self._caps, place)
         self._rates = None
-        return self._now, key
 
     def _next(self) -> tuple[float, int]:
         """Seconds until the next end, and the place of what ends."""
@@ -95,7 +104,6 @@ class SharedLink:
 
     def _speed(self) -> NDArray[np.float64]:
         if self._rates is None:
-            assert self.capacity_bit_per_s is not None
             self._rates = fair_rates(self._caps, self.capacity_bit_per_s)
         return self._rates
 

@@ -15,9 +15,7 @@ from federation.data.source import load
 from federation.errors import BadInput, ScenarioError, unknown_choice
 from federation.scenario import files, overrides, sweep
 from federation.scenario.schema import ChannelConfig, Scenario
-from simulations.accounting import FleetAccountant
 from simulations.destinations import PlannedRun, base_of, check_place
-from simulations.devices import Population
 
 if TYPE_CHECKING:
     from federation.models.learner import Learner
@@ -110,17 +108,25 @@ def _find(reference: str) -> Path:
 
 def _check_names(scenario: Scenario, where: str) -> None:
     """The names that the schema leaves open: strategies, codecs, devices, backend."""
-    from strategies.catalogue import build_algorithm, build_schedule, check_arguments
+    from simulations.world import check_fleet
+    from strategies.catalogue import (
+        build_algorithm,
+        build_policy,
+        build_schedule,
+        check_arguments,
+        check_selection,
+    )
 
     strategy = scenario.strategy
     try:
         build_schedule(strategy)
         build_algorithm(strategy)
+        build_policy(strategy)
         check_arguments(strategy)
+        check_selection(strategy)
         for direction, channel in (("uplink", scenario.uplink), ("downlink", scenario.downlink)):
             _check_codec(direction, channel)
-        population = Population(scenario.fleet, scenario.data.clients, scenario.seed)
-        FleetAccountant(population, scenario.server, scenario.energy).check()
+        check_fleet(scenario)
         _check_backend(scenario.engine.backend)
     except ScenarioError as error:
         raise ScenarioError(f"{where}: {error}") from None

@@ -9,6 +9,7 @@ from typing import Any
 from federation.energy.account import Transfer, Usage
 from federation.energy.compute import compute_j
 from federation.energy.infrastructure import Accounting, Infrastructure
+from federation.energy.levels import Level
 from federation.energy.radio import Radio
 from federation.energy.ranges import NOTHING, Range, total
 from federation.energy.supply import supplied_j
@@ -17,6 +18,7 @@ from federation.messages import Reply
 from federation.scenario.fleet import EnergyConfig, FleetShare
 from simulations.devices import Place
 from simulations.profiles.network import BEYOND, RADIO
+from simulations.speeds import Training
 
 
 @dataclass(frozen=True)
@@ -39,11 +41,13 @@ class ShareEnergy:
     accounting: Accounting
 
     @classmethod
-    def of(cls, share: FleetShare, place: Place, energy: EnergyConfig) -> ShareEnergy:
+    def of(
+        cls, share: FleetShare, place: Place, energy: EnergyConfig, training: Training
+    ) -> ShareEnergy:
         """Raises ScenarioError for what the scenario asks of a profile that does not say it."""
         device, network = place.device, place.network
         unknown = {*device.missing_energy, *network.missing_energy}
-        seconds = device.training_s(1.0, 1.0)
+        seconds = device.training_s(1.0, 1.0, training.names)
         waiting = None
         if "idle_w" not in unknown:
             waiting = waiting_w(device.idle, device.sleep, share.waiting, place.device_name)
@@ -89,8 +93,26 @@ class ShareEnergy:
         )
         if self.train_w is None:
             return Usage(down, up)
-        computing = compute_j(self.train_w, self.pace * (timing.compute_s or 0.0))
+        watts = self.train_w if timing.level is None else timing.level.train_w
+        computing = compute_j(watts, self.pace * (timing.compute_s or 0.0))
         return Usage(down, up, self._at_socket(computing))
+
+    def receiving_j(self, size_bytes: int, leg_s: float) -> float:
+        """What the device itself takes to receive, by the base of the figures; 0 if not known."""
+        if self.radio is None:
+            return 0.0
+        return self.radio.receiving_j(size_bytes, self._on_air_s(leg_s)).base
+
+    def sending_j(self, size_bytes: int, leg_s: float) -> float:
+        """What the device itself takes to send, as `receiving_j`."""
+        if self.radio is None:
+            return 0.0
+        return self.radio.sending_j(size_bytes, self._on_air_s(leg_s)).base
+
+    def computing_j(self, compute_s: float, level: Level | None) -> float:
+        """What the device itself takes to train so long, as `receiving_j`."""
+        watts = self.train_w if level is None else level.train_w
+        return 0.0 if watts is None else watts.base * compute_s
 
     def waiting_j(self, seconds: float) -> Range | None:
         """What a device takes while it waits so long."""

@@ -3,30 +3,34 @@
 It implements `flwr.serverapp.Grid`, so any ServerApp or Flower strategy runs on it. A request
 sent at `t` arrives after the downlink, computes for the device's time, and its reply arrives after
 the uplink, whose length is that of the bytes really encoded. Time passes only while the server
-waits. A reply is released once no unfinished request could still arrive before it, so replies come
-in the order of virtual arrival whatever the workers' real speed.
+waits. Replies come in the order of virtual arrival whatever the workers' real speed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import zlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from flwr.app import Message, MetricRecord, RecordDict
+from flwr.app import Message, MessageType, RecordDict
 from flwr.serverapp import Grid
 from flwr.supercore.run import Run
 
-from clients.calls import Call
+from federation.arrays import Parts
 from federation.energy.account import Accountant
-from federation.errors import RejectedUpdate
+from federation.fleet import NO_LIMIT, Limit
 from federation.messages import Reply, Timing
-from federation.reduce import MOST_EXAMPLES, Expectation, Total, chunk_bounds
+from federation.outlook import Outlook
+from federation.reduce import Expectation, Total
 from federation.wire import content_bytes
 from simulations.clock import EventQueue
-from simulations.devices import DeviceProfile, Population
-from simulations.executors.base import Chunk, ChunkDone, Executor
-from simulations.flights import Flight
+from simulations.executors.base import Executor
+from simulations.flights import Flight, Landing
 from simulations.flower_internals import assume_identity, stamp
+from simulations.gathering import gather, sum_landings
+from simulations.jobs import Jobs
+from simulations.traffic import Event, Traffic
+from simulations.world import World
 
 _RUN_ID = 1
 _FIRST_NODE = 2  # node 1 is the server
@@ -34,35 +38,54 @@ _FIRST_NODE = 2  # node 1 is the server
 
 @dataclass
 class VirtualGrid(Grid):
-    """Clients 0 ... n - 1 are nodes 2 ... n + 1.
-
-    `flop_per_example` is the arithmetic of training on one example; testing takes a third of it.
-    The `accountant` knows what a round took in energy.
-    """
+    """Clients 0 ... n - 1 are nodes 2 ... n + 1."""
 
     executor: Executor
-    population: Population
-    flop_per_example: float
-    accountant: Accountant | None = None
-    _events: EventQueue[tuple[str, Message]] = field(default_factory=EventQueue)
-    _flights: dict[int, list[Flight]] = field(default_factory=dict)
-    _arrived: dict[str, Message] = field(default_factory=dict)
+    world: World
+    _clock: EventQueue[Event] = field(default_factory=EventQueue)
+    _jobs: Jobs = field(init=False)
+    _traffic: Traffic = field(init=False)
+    _landed: dict[str, Landing] = field(default_factory=dict)
     _timings: dict[str, Timing] = field(default_factory=dict)
     _messages: int = 0
-    _chunks: int = 0
 
     def __post_init__(self) -> None:
         """Let this process make messages."""
         assume_identity(_RUN_ID)
+        self._jobs = Jobs(self.executor)
+        links, conditions = self.world.links(), self.world.conditions
+        self._traffic = Traffic(self._clock, conditions, self._jobs.result_of, *links)
 
     @property
     def now(self) -> float:
         """Virtual seconds since the start of the run."""
-        return self._events.now
+        return self._clock.now
+
+    @property
+    def accountant(self) -> Accountant | None:
+        """Who knows what a round took in energy."""
+        return self.world.accountant
+
+    @property
+    def outlook(self) -> Outlook:
+        """What is known of the clients before they are asked."""
+        return self.world.outlook(lambda: self.now)
 
     def resume_at(self, seconds: float) -> None:
         """Continue a run that had come to this time."""
-        self._events.advance_to(seconds)
+        self._clock.advance_to(seconds)
+
+    def state(self) -> Parts:
+        """What a checkpoint must hold for the grid to go on."""
+        return self.world.state()
+
+    def restore(self, state: Parts) -> None:
+        """Take back what `state` gave."""
+        self.world.restore(state)
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass while nothing is under way."""
+        self._clock.advance_to(self.now + seconds)
 
     def node_of(self, client: int) -> int:
         """The node id of a client."""
@@ -70,7 +93,7 @@ class VirtualGrid(Grid):
 
     def place_of(self, client: int) -> tuple[str, str, str | None]:
         """The names of a client's device, network and region."""
-        place = self.population.place(client)
+        place = self.world.population.place(client)
         return place.device_name, place.network_name, place.region
 
     def timing_of(self, message_id: str) -> Timing:
@@ -82,48 +105,44 @@ class VirtualGrid(Grid):
         self.executor.close()
 
     def sum_replies(
-        self, messages: Sequence[Message], expected: Expectation
+        self, messages: Sequence[Message], expected: Expectation, limit: Limit = NO_LIMIT
     ) -> tuple[Total, list[Reply]]:
-        """Send all, wait for all, sum in fixed chunks; replies in order, without parts."""
-        flights = self._take_off(messages)
-        first, bounds = self._chunks, chunk_bounds(len(flights))
-        for start, stop in bounds:
-            self._submit(flights[start:stop], expected)
-        done: dict[int, ChunkDone] = {}
-        while len(done) < len(bounds):
-            chunk = self.executor.next_done()
-            if chunk.total is None:
-                self._absorb(chunk)
-            else:
-                done[chunk.index] = chunk
-        total, replies = Total(), []
-        for index in range(first, first + len(bounds)):
-            part = done[index].total
-            assert part is not None
-            total.merge(part)
-            for flight, reply in zip(self._flights.pop(index), done[index].replies, strict=True):
-                timing = self._timing(flight, reply.metrics, reply.sent_bytes)
-                replies.append(replace(reply, timing=timing))
-        self._events.advance_to(max(reply.timing.arrived_s for reply in replies))
+        """Send all, wait for all or up to the limit, sum in fixed chunks.
+
+        The replies come in the order of the messages, without parts; what was broken off is a
+        reply too.
+        """
+        flights = self._take_off(messages, limit)
+        if not self.world.is_calm or limit.ends_early(len(flights)):
+            self._begin(flights)
+            landings = gather(self._traffic, flights, limit)
+            self._note(landings)
+            return sum_landings(landings, expected)
+        total, found = self._jobs.sum(flights, expected)
+        replies = [
+            replace(reply, timing=flight.timing(reply.metrics, reply.sent_bytes))
+            for flight, reply in found
+        ]
+        self._clock.advance_to(max(reply.timing.arrived_s for reply in replies))
+        self.world.sizes.reply_bytes = replies[-1].sent_bytes
         return total, replies
 
     def push_messages(self, messages: Iterable[Message]) -> list[str]:
         """Send without waiting; the ids serve to pull the replies."""
-        flights = self._take_off(list(messages))
-        for start, stop in chunk_bounds(len(flights)):
-            self._submit(flights[start:stop], None)
+        flights = self._take_off(list(messages), NO_LIMIT)
+        self._begin(flights)
         return [flight.message_id for flight in flights]
 
     def pull_messages(self, message_ids: Iterable[str]) -> list[Message]:
         """The replies that have arrived; if none has, time passes until the first of them does."""
         wanted = list(message_ids)
-        while not any(name in self._arrived for name in wanted):
-            while self._flights and self._earliest_landing() <= self._events.next_time():
-                self._absorb(self.executor.next_done())
-            if not len(self._events):
+        while not any(name in self._landed for name in wanted):
+            if not self._traffic:
                 return []
-            self._arrived.update([self._events.take()])
-        return [self._arrived.pop(name) for name in wanted if name in self._arrived]
+            landing = self._traffic.step()
+            if landing is not None:
+                self._land(landing)
+        return [self._landed.pop(name).message() for name in wanted if name in self._landed]
 
     def send_and_receive(
         self, messages: Iterable[Message], *, timeout: float | None = None
@@ -162,71 +181,53 @@ class VirtualGrid(Grid):
 
     def get_node_ids(self) -> Iterable[int]:
         """All nodes; a range, so that a million cost nothing."""
-        return range(_FIRST_NODE, _FIRST_NODE + self.population.clients)
+        return range(_FIRST_NODE, _FIRST_NODE + self.world.population.clients)
 
-    def _take_off(self, messages: Sequence[Message]) -> list[Flight]:
+    def _begin(self, flights: Sequence[Flight]) -> None:
+        self._jobs.submit([flight for flight in flights if self._traffic.begin(flight)])
+
+    def _take_off(self, messages: Sequence[Message], limit: Limit) -> list[Flight]:
         sizes: dict[int, int] = {}
         flights: list[Flight] = []
         for message in messages:
             content = message.content
             if id(content) not in sizes:
                 sizes[id(content)] = content_bytes(content)
-            self._messages += 1
-            stamp(message, f"message-{self._messages}")
-            client = message.metadata.dst_node_id - _FIRST_NODE
-            download_s = self.population.place(client).network.download_s(sizes[id(content)])
-            flights.append(Flight(message, self._messages, client, self.now, download_s))
-        return flights
+            flights.append(self._flight(message, sizes[id(content)]))
+        known = self.world.sizes
+        known.request_bytes = flights[-1].size_bytes if flights else known.request_bytes
+        return self.world.power.set_levels(flights, known.reply_bytes, limit)
 
-    def _submit(self, flights: Sequence[Flight], expected: Expectation | None) -> None:
-        calls = [
-            Call(flight.client, flight.message.metadata.message_type, flight.message.content)
-            for flight in flights
-        ]
-        self._flights[self._chunks] = list(flights)
-        self.executor.submit(Chunk(self._chunks, calls, expected))
-        self._chunks += 1
-
-    def _earliest_landing(self) -> float:
-        return min(flight.received_s for group in self._flights.values() for flight in group)
-
-    def _absorb(self, done: ChunkDone) -> None:
-        """Turn finished work into arrivals."""
-        for flight, content in zip(self._flights.pop(done.index), done.contents, strict=True):
-            timing = self._timing(flight, *_told(content))
-            self._timings[flight.message_id] = timing
-            arrival = flight.message_id, flight.reply(content)
-            self._events.add(timing.arrived_s, arrival, flight.number)
-
-    def _timing(self, flight: Flight, metrics: Mapping[str, float], reply_bytes: int) -> Timing:
-        place = self.population.place(flight.client)
-        compute_s = self._compute_s(place.device, metrics)
-        upload_s = place.network.upload_s(reply_bytes)
-        return Timing(
-            sent_s=flight.sent_s,
-            arrived_s=flight.received_s + compute_s + upload_s,
-            download_s=flight.download_s,
-            compute_s=compute_s,
-            upload_s=upload_s,
+    def _flight(self, message: Message, size_bytes: int) -> Flight:
+        self._messages += 1
+        stamp(message, f"message-{self._messages}")
+        told = message.metadata
+        client = told.dst_node_id - _FIRST_NODE
+        speed = self.world.speed_of(client)
+        draw = zlib.crc32(f"{told.group_id} {told.message_type}".encode())
+        training = told.message_type == MessageType.TRAIN and speed.levels
+        return Flight(
+            message,
+            self._messages,
+            client,
+            self.now,
+            size_bytes,
+            speed,
+            draw,
+            speed.levels[-1] if training else None,
+            *self.world.conditions.factors(client, draw),
         )
 
-    def _compute_s(self, device: DeviceProfile, metrics: Mapping[str, float]) -> float:
-        flop = self._flop(metrics)
-        if not flop:
-            return 0.0
-        return device.startup_s + flop * device.throttle / device.training_flop_per_s
+    def _land(self, landing: Landing) -> None:
+        """Keep what came back, or not, until it is asked for."""
+        name = landing.flight.message_id
+        self._landed[name], self._timings[name] = landing, landing.timing
+        self._note([landing])
 
-    def _flop(self, metrics: Mapping[str, float]) -> float:
-        """What the client says it did; nothing, where it says what cannot be."""
-        examples = metrics.get("processed", metrics.get("examples", 0.0) / 3)
-        return self.flop_per_example * (examples if 0 <= examples <= MOST_EXAMPLES else 0.0)
-
-
-def _told(content: RecordDict) -> tuple[dict[str, float], int]:
-    """Numbers and length of a reply that nobody has checked; none of what cannot be sent."""
-    try:
-        size = content_bytes(content)
-    except RejectedUpdate:
-        return {}, 0
-    numbers = content.metric_records.get("metrics", MetricRecord())
-    return {name: float(v) for name, v in numbers.items() if not isinstance(v, list)}, size
+    def _note(self, landings: Sequence[Landing]) -> None:
+        """Settle what the world and the workers have to do with ended flights."""
+        for landing in landings:
+            self._jobs.forget(landing.flight)
+            if landing.result is not None and landing.fault is None:
+                self.world.sizes.reply_bytes = landing.result.size_bytes
+        self.world.conditions.ended(landings)

@@ -22,6 +22,8 @@ from federation.transport import PartSpecs
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from strategies.selections.chooser import Chooser
+
     Tensors = Mapping[str, Tensor]
     Penalty = Callable[[Tensors, Tensors], Tensor]
 
@@ -123,16 +125,28 @@ class Algorithm(ABC):
 
 @dataclass(frozen=True)
 class Plan:
-    """The rounds that a schedule is to drive."""
+    """The rounds that a schedule is to drive, and who says whom they ask."""
 
     seed: int
     first_round: int
     last_round: int
     clients_per_round: int
+    chooser: Chooser
 
 
 class Schedule(ABC):
-    """Who speaks when. Subclasses are frozen dataclasses; their fields are `strategy.args`."""
+    """Who speaks when. Subclasses are frozen dataclasses; their fields are `strategy.args`.
+
+    `waits_for_several`: whether a round asks several clients at once, so that it can go on without
+    some of them.
+    """
+
+    waits_for_several: ClassVar[bool] = True
+
+    @property
+    def selects(self) -> bool:
+        """Whether the selection policy is asked; if not, the schedule has an order of its own."""
+        return True
 
     @abstractmethod
     def rounds(

@@ -1,4 +1,4 @@
-"""Schedules and algorithms by the names and arguments that a scenario gives."""
+"""Schedules, algorithms and selection policies by the names and arguments that a scenario gives."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from typing import TypeVar, get_args, get_origin, get_type_hints
 
 from federation.errors import ScenarioError, unknown_choice
 from federation.registry import Registry
-from federation.scenario.schema import StrategyConfig
+from federation.scenario.schema import Scenario, StrategyConfig
 from strategies.base import Algorithm, Schedule
+from strategies.selections.base import Policy
+from strategies.selections.chooser import Chooser
+from strategies.selections.registry import selections
 
-T = TypeVar("T", Algorithm, Schedule)
+T = TypeVar("T", Algorithm, Schedule, Policy)
 
 
 def algorithms() -> Registry[Algorithm]:
@@ -34,11 +37,50 @@ def build_schedule(config: StrategyConfig) -> Schedule:
     return _build(schedules().get(config.schedule), config.args)
 
 
+def build_policy(config: StrategyConfig) -> Policy:
+    """The selection policy of a strategy, with its share of `strategy.args`."""
+    return _build(selections().get(config.selection), config.args)
+
+
+def build_chooser(scenario: Scenario) -> Chooser:
+    """Who says whom the rounds of a scenario ask."""
+    strategy = scenario.strategy
+    return Chooser(
+        scenario.seed,
+        scenario.clients_per_round,
+        build_policy(strategy),
+        strategy.over_selection,
+        strategy.deadline_s,
+        strategy.min_replies,
+    )
+
+
+def check_selection(config: StrategyConfig) -> None:
+    """Refuse a choice of clients that the schedule has no use for."""
+    schedule = build_schedule(config)
+    if not schedule.selects and config.selection != "random":
+        raise ScenarioError(
+            f"strategy.selection = {config.selection!r}: the schedule {config.schedule!r} has an "
+            'order of its own; set strategy.args.order = "sampled", or leave selection out'
+        )
+    if not schedule.waits_for_several:
+        for key, value, nothing in (
+            ("over_selection", config.over_selection, 1.0),
+            ("min_replies", config.min_replies, 0.0),
+        ):
+            if value != nothing:
+                raise ScenarioError(
+                    f"strategy.{key} = {value:g}: the schedule {config.schedule!r} asks one client "
+                    f"after another; leave {key} out"
+                )
+
+
 def check_arguments(config: StrategyConfig) -> None:
-    """Refuse an argument that neither the schedule nor the algorithm takes."""
-    owners: list[type[Algorithm] | type[Schedule]] = [
+    """Refuse an argument that neither the schedule, the algorithm nor the selection takes."""
+    owners: list[type[Algorithm] | type[Schedule] | type[Policy]] = [
         schedules().get(config.schedule),
         algorithms().get(config.algorithm),
+        selections().get(config.selection),
     ]
     valid = [name for owner in owners for name in _field_names(owner)]
     for name in config.args:
@@ -58,7 +100,7 @@ def _build(owner: type[T], arguments: Mapping[str, object]) -> T:
     return owner(**taken)
 
 
-def _field_names(owner: type[Algorithm] | type[Schedule]) -> list[str]:
+def _field_names(owner: type[Algorithm] | type[Schedule] | type[Policy]) -> list[str]:
     return [field.name for field in dataclasses.fields(owner)]  # type: ignore[arg-type]
 
 

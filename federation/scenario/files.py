@@ -70,8 +70,16 @@ def to_toml(scenario: Scenario) -> str:
         if isinstance(value, dict):
             parts.append(tomli_w.dumps({key: value}))
         elif isinstance(value, list):
-            parts.extend(f"[[{key}]]\n{tomli_w.dumps(entry)}" for entry in value)
+            parts.extend(_entry(key, entry) for entry in value)
     return "\n".join(parts)
+
+
+def _entry(key: str, entry: Mapping[str, object]) -> str:
+    """One of a list of tables, with the tables that it holds."""
+    plain = {name: value for name, value in entry.items() if not isinstance(value, dict)}
+    inner = {name: value for name, value in entry.items() if isinstance(value, dict)}
+    tables = "".join("\n" + tomli_w.dumps({key: {name: value}}) for name, value in inner.items())
+    return f"[[{key}]]\n{tomli_w.dumps(plain)}{tables}"
 
 
 def _complete(scenario: Scenario) -> Scenario:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, NonNegativeFloat
+from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveFloat
 
+from federation.energy.dvfs import Policy
 from federation.scenario.partitions import Section, Text
 
 
@@ -22,7 +23,11 @@ Region = Annotated[str, AfterValidator(_check_region)]
 class FleetShare(Section):
     """A share of the clients with one device, network and region (ISO 3166 alpha-3).
 
-    `waiting` is what a device does while others work, asked or not.
+    `waiting` is what a device does while others work, asked or not. `availability` says when
+    clients can be asked, `dropout` how probable it is that one stops in the middle of an exchange.
+    `battery` bounds the charge at the start, as parts of the capacity; None: on mains. `power` is
+    how the level of power to train at is chosen. `jitter` is the deviation, of the logarithm, of
+    the times of single trainings and transfers from those of the profiles.
     """
 
     device: Text = "raspberry-pi-4"
@@ -30,14 +35,24 @@ class FleetShare(Section):
     region: Region | None = None
     share: Annotated[float, Field(gt=0, le=1)] = 1.0
     waiting: Literal["idle", "sleep"] = "idle"
+    availability: dict[str, bool | int | float | str] = {"kind": "always"}
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    battery: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
+    power: Policy = "max"
+    jitter: Annotated[float, Field(ge=0, le=2)] = 0.0
 
 
 class ServerConfig(Section):
-    """The server's power, W, and its data centre's overhead (PUE)."""
+    """The server's power, W, its data centre's overhead (PUE), and its link.
+
+    All downlinks share `downlink_mbit_per_s` and all uplinks `uplink_mbit_per_s`; None: no limit.
+    """
 
     power_w: NonNegativeFloat | None = None
     pue: Annotated[float, Field(ge=1)] = 1.0
     region: Region | None = None
+    downlink_mbit_per_s: PositiveFloat | None = None
+    uplink_mbit_per_s: PositiveFloat | None = None
 
 
 class EnergyConfig(Section):

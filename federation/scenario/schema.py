@@ -135,11 +135,20 @@ class LocalConfig(Section):
 
 
 class StrategyConfig(Section):
-    """Who speaks when (schedule) and what is computed (algorithm)."""
+    """Who speaks when (schedule), what is computed (algorithm), and whom a round asks.
+
+    `over_selection` times `clients_per_round` are asked (up to all) and as many as that are waited
+    for, each at most `deadline_s`; a round with a smaller share of replies than `min_replies` is
+    given up.
+    """
 
     schedule: Text = "parallel"
     algorithm: Text = "fedavg"
     clients_per_round: PositiveInt | None = None
+    selection: Text = "random"
+    over_selection: Annotated[float, Field(ge=1, le=100)] = 1.0
+    deadline_s: PositiveFloat | None = None
+    min_replies: Annotated[float, Field(ge=0, le=1)] = 0.0
     args: dict[str, Argument] = {}
 
 

@@ -11,15 +11,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
-from federation.errors import RunError, ScenarioError, unknown_choice
+from federation.errors import ScenarioError, unknown_choice
 from federation.fleet import Fleet
 from federation.messages import Body, Request
 from federation.rounds import Outcome, RoundResult, State, outcome_of
 from federation.seeds import generator
 from strategies.base import Algorithm, Plan, Schedule
-from strategies.selection import sample
 
 Order = Literal["fixed", "shuffled", "sampled"]
 
@@ -28,12 +27,15 @@ Order = Literal["fixed", "shuffled", "sampled"]
 class Serial(Schedule):
     """One pass over the round's clients.
 
-    `order`: "sampled" draws `clients_per_round` clients anew each round, in random order;
+    `order`: "sampled" visits the `clients_per_round` clients that the selection policy chooses, in
+    the order in which it drew them;
     "fixed" walks through the clients by id and "shuffled" through a permutation that is drawn
     anew each cycle; both go on where the round before stopped, and a cycle ends with a round.
     """
 
     order: Order = "sampled"
+
+    waits_for_several: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         """Refuse an unknown order, listing the valid ones."""
@@ -47,25 +49,29 @@ class Serial(Schedule):
         for number in range(plan.first_round, plan.last_round + 1):
             started_s = fleet.now
             outcomes: list[Outcome] = []
-            for client in self.clients(plan, number, fleet.population):
+            for client in self.clients(plan, number, fleet):
                 body = Body(number, "train", algorithm.broadcast(state))
-                gathered = fleet.gather([Request(client, body)])
+                gathered = fleet.gather([Request(client, body)], plan.chooser.limit_of_one)
                 outcomes += [outcome_of(reply) for reply in gathered.replies]
                 if gathered.total.count:
                     state = algorithm.merge(state, gathered.total)
-            if all(outcome.status != "counted" for outcome in outcomes):
-                first = outcomes[0]
-                raise RunError(
-                    f"round {number}: none of {len(outcomes)} clients could be counted; "
-                    f"client {first.reply.client}: {first.reason}"
-                )
+            outcomes = plan.chooser.settle(number, outcomes, fleet)
             yield RoundResult(number, state, tuple(outcomes), started_s, fleet.now)
 
-    def clients(self, plan: Plan, number: int, population: int) -> list[int]:
+    @property
+    def selects(self) -> bool:
+        """Only the order "sampled" leaves a choice."""
+        return self.order == "sampled"
+
+    def clients(self, plan: Plan, number: int, fleet: Fleet) -> list[int]:
         """The clients of a round, in the order in which the model visits them."""
+        if self.selects:
+            return plan.chooser.choose(number, fleet)
+        return self.in_order(plan, number, fleet.population)
+
+    def in_order(self, plan: Plan, number: int, population: int) -> list[int]:
+        """The clients of a round of an order that leaves no choice."""
         count = plan.clients_per_round
-        if self.order == "sampled":
-            return sample(plan.seed, number, population, count)
         rounds_per_cycle = math.ceil(population / count)
         cycle, step = divmod(number - 1, rounds_per_cycle)
         places = range(step * count, min((step + 1) * count, population))

@@ -7,7 +7,8 @@ import math
 import numpy as np
 
 from federation.errors import ScenarioError
-from strategies.selections.base import Asked, Choice, Clients, Numbers
+from federation.outlook import Clients, Numbers
+from strategies.selections.base import Asked, Choice
 from strategies.selections.drawing import Drawn
 
 

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from federation.errors import RunError
+from federation.outlook import Clients, Mask
 from federation.seeds import generator
-from strategies.selections.base import Asked, Clients, Mask
+from strategies.selections.base import Asked
 
 Filter = Callable[[Clients], Mask]
 Draw = Callable[[float], Clients]

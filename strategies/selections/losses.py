@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from federation.arrays import Arrays
-from strategies.selections.base import Clients, Mask, Numbers
+from federation.outlook import Clients, Mask, Numbers
 
 
 def remembered(memory: Arrays, clients: Sequence[int], losses: Sequence[float]) -> Arrays:

@@ -43,8 +43,14 @@ def test_a_transfer_speeds_up_when_another_ends():
     assert ends == {0: 4.0, 1: 7.0}
 
 
-def test_without_a_capacity_each_goes_at_its_own_cap():
-    assert ends_of(SharedLink(), [(0.0, 10, 5.0), (1.0, 10, 2.0)]) == {0: 2.0, 1: 6.0}
+def test_what_is_broken_off_leaves_its_part_to_the_others():
+    """Two at 5 bit/s each. At 2 s one has 10 of its 20 bits left; the other has 40, at 10 bit/s."""
+    link = SharedLink(10.0)
+    link.start(0.0, 0, 20, 1e9)
+    link.start(0.0, 1, 50, 1e9)
+    assert link.stop(2.0, 0) == 10
+    assert link.take() == (6.0, 1)
+    assert link.next_end() == math.inf
 
 
 def test_equal_transfers_end_together_in_the_order_of_their_numbers():
@@ -161,5 +167,5 @@ def test_equal_transfers_end_together_to_the_last_bit(start_s, count, bits, cap,
 
 @given(TRANSFERS)
 def test_a_capacity_that_is_never_reached_changes_nothing(transfers):
-    limited, free = ends_of(SharedLink(1e9), transfers), ends_of(SharedLink(), transfers)
-    assert limited == pytest.approx(free)
+    free = {key: start + bits / cap for key, (start, bits, cap) in enumerate(transfers)}
+    assert ends_of(SharedLink(1e9), transfers) == pytest.approx(free)

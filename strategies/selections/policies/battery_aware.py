@@ -14,7 +14,8 @@ import numpy as np
 
 from federation.arrays import Arrays
 from federation.errors import ScenarioError
-from strategies.selections.base import Asked, Choice, Clients, Mask, Numbers, Policy, known
+from federation.outlook import Clients, Mask, Numbers
+from strategies.selections.base import Asked, Choice, Policy, known
 from strategies.selections.candidates import best, check_pool, choice, pool_size
 from strategies.selections.drawing import draw
 from strategies.selections.losses import last_losses, remembered

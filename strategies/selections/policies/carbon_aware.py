@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from federation.errors import ScenarioError
-from strategies.selections.base import Asked, Choice, Clients, Numbers, Policy, known
+from federation.outlook import Clients, Numbers
+from strategies.selections.base import Asked, Choice, Policy, known
 from strategies.selections.candidates import best, check_pool, choice, pool_size
 from strategies.selections.drawing import Drawn, draw, draw_at
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from federation.errors import ScenarioError
-from strategies.selections.base import Asked, Choice, Clients, Mask, Policy, known
+from federation.outlook import Clients, Mask
+from strategies.selections.base import Asked, Choice, Policy, known
 from strategies.selections.candidates import choice
 from strategies.selections.drawing import draw
 

@@ -14,8 +14,9 @@ import numpy as np
 
 from federation.arrays import Arrays
 from federation.errors import ScenarioError, unknown_choice
+from federation.outlook import Clients
 from federation.seeds import generator
-from strategies.selections.base import Asked, Choice, Clients, Policy, known
+from strategies.selections.base import Asked, Choice, Policy, known
 from strategies.selections.candidates import best, check_pool, choice, pool_size
 from strategies.selections.drawing import Drawn, at_first_chance, draw, everyone
 from strategies.selections.losses import last_losses, remembered

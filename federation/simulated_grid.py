@@ -1,0 +1,61 @@
+"""What a simulated grid offers beyond Flower's own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+from flwr.app import Message
+
+from federation.arrays import Parts
+from federation.energy.account import Accountant
+from federation.fleet import Limit
+from federation.messages import Reply, Timing
+from federation.outlook import Outlook
+from federation.reduce import Expectation, Total
+
+
+@runtime_checkable
+class SimulatedGrid(Protocol):
+    """A clock, knowledge of its clients, and sums close to the workers."""
+
+    @property
+    def now(self) -> float:
+        """Virtual seconds since the start of the run."""
+
+    @property
+    def accountant(self) -> Accountant | None:
+        """Who knows what a round took in energy."""
+
+    @property
+    def outlook(self) -> Outlook:
+        """What is known of the clients before they are asked."""
+
+    def resume_at(self, seconds: float) -> None:
+        """Continue a run that had come to this time."""
+
+    def state(self) -> Parts:
+        """What a checkpoint must hold for the grid to go on."""
+
+    def restore(self, state: Parts) -> None:
+        """Take back what `state` gave."""
+
+    def wait(self, seconds: float) -> None:
+        """Let virtual time pass while nothing is under way."""
+
+    def node_of(self, client: int) -> int:
+        """The node id of a client."""
+
+    def place_of(self, client: int) -> tuple[str, str, str | None]:
+        """The names of a client's device, network and region."""
+
+    def timing_of(self, message_id: str) -> Timing:
+        """The legs of the exchange that this request began, once its reply was pulled."""
+
+    def sum_replies(
+        self, messages: Sequence[Message], expected: Expectation, limit: Limit
+    ) -> tuple[Total, list[Reply]]:
+        """Send all, wait for all or up to the limit, sum in fixed chunks.
+
+        The replies come in the order of the messages, without parts.
+        """
