@@ -121,6 +121,7 @@ class Recorder:
             steps=_whole(reply.metrics.get("steps")),
             train_loss=reply.metrics.get("train_loss"),
             compute_s=timing.compute_s,
+            power_level=None if timing.level is None else timing.level.label,
             waiting_s=costs.waiting_s[reply.client],
             energy_source=costs.source,
             status=one.status,

@@ -105,8 +105,8 @@ def _drive(
             examiner.due,
             Journal(folder.path, store, algorithm.keeps_state or fleet.wiring.uplink.remembers),
             progress,
-            chooser.state,
             0.0 if start is None else start.wall_time_s,
+            chooser.state,
         )
         if start is None:
             session.open(initial)

@@ -138,8 +138,8 @@ class Session:
     due: Callable[[int], bool]
     journal: Journal
     progress: Progress
-    chosen: Callable[[], Parts] = dict
     wall_before_s: float = 0.0
+    chosen: Callable[[], Parts] = dict
     _began: float = field(default_factory=time.monotonic)
     _spent: Spent = field(default_factory=Spent)
     _stopped: str | None = None

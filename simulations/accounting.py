@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from federation.energy.account import Bill, Usage
+from federation.energy.account import Bill
 from federation.energy.carbon import Grid, carbon_g
 from federation.energy.catalogue import open_grid
 from federation.energy.ranges import Range, total
@@ -22,6 +22,8 @@ from federation.scenario.fleet import EnergyConfig, ServerConfig
 from simulations.devices import Population
 from simulations.share_energy import ShareEnergy, whole
 from simulations.speeds import Training
+
+Span = tuple[float, float]
 
 SOURCE = "modelled"
 _FIGURES = {
@@ -66,14 +68,18 @@ class FleetAccountant:
         }
         bystanders = self._bystanders(waiting_s, end_s - start_s)
         server = self._server(end_s - start_s)
-        clients = [reply.client for reply in replies]
-        used = self._by_region(clients, usages, waiting, bystanders)
+        carbon = None
+        if self._knows_emissions:
+            used = self._waits(waiting, bystanders, (start_s, end_s))
+            for reply, usage in zip(replies, usages, strict=True):
+                used.setdefault(self._where(reply, (start_s, end_s)), []).append(whole(usage))
+            carbon = self._carbon(used, server, (start_s, end_s))
         return Bill(
             usages,
             waiting,
             None if "waiting_w" in self.unknown else total(bystanders),
             server,
-            self._carbon(used, server, start_s, end_s),
+            carbon,
             None if len(self.unknown) == len(_FIGURES) else SOURCE,
         )
 
@@ -115,40 +121,34 @@ class FleetAccountant:
         server = self.server.power_w is None or self.server.region is not None
         return places and server and not self.unknown
 
-    def _by_region(
-        self,
-        clients: Sequence[int],
-        usages: Sequence[Usage],
-        waiting: Mapping[int, Range | None],
-        bystanders: Sequence[Range],
-    ) -> dict[str, list[Range]]:
-        """All energy but the server's, by where it was taken."""
-        found: dict[str, list[Range]] = {}
-        if not self._knows_emissions:
-            return found
+    def _where(self, reply: Reply, span_s: Span) -> tuple[str, Span]:
+        """Where and when an exchange took its energy: the hour matters only where it changes."""
+        timing = reply.timing
+        when = (timing.sent_s, timing.arrived_s) if self._grid.varies else span_s
+        return str(self._share(reply.client).region), when
+
+    def _waits(
+        self, waiting: Mapping[int, Range | None], bystanders: Sequence[Range], span_s: Span
+    ) -> dict[tuple[str, Span], list[Range]]:
+        """What was waited, by where and when."""
+        found: dict[tuple[str, Span], list[Range]] = {}
         for share, waits in zip(self._shares, bystanders, strict=True):
-            found.setdefault(str(share.region), []).append(waits)
-        for client, usage in zip(clients, usages, strict=True):
-            found[str(self._share(client).region)].append(whole(usage))
+            found.setdefault((str(share.region), span_s), []).append(waits)
         for client, wait in waiting.items():
             if wait is not None:
-                found[str(self._share(client).region)].append(wait)
+                found[str(self._share(client).region), span_s].append(wait)
         return found
 
     def _carbon(
         self,
-        used: Mapping[str, Sequence[Range]],
+        used: Mapping[tuple[str, Span], Sequence[Range]],
         server: Range | None,
-        start_s: float,
-        end_s: float,
-    ) -> Range | None:
-        if not self._knows_emissions:
-            return None
-        places = {region: total(parts) for region, parts in used.items()}
+        span_s: Span,
+    ) -> Range:
         grams = [
-            carbon_g(energy_j, self._grid.g_per_kwh(region, start_s, end_s))
-            for region, energy_j in places.items()
+            carbon_g(total(parts), self._grid.g_per_kwh(region, *when))
+            for (region, when), parts in used.items()
         ]
         if server is not None and self.server.region is not None:
-            grams.append(carbon_g(server, self._grid.g_per_kwh(self.server.region, start_s, end_s)))
+            grams.append(carbon_g(server, self._grid.g_per_kwh(self.server.region, *span_s)))
         return total(grams)

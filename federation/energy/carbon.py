@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from typing import ClassVar
 
 from federation.energy.conversions import JOULES_PER_KWH
 from federation.energy.ranges import Range
@@ -20,6 +21,9 @@ def carbon_g(energy_j: Range, g_per_kwh: Range) -> Range:
 
 class Grid(ABC):
     """What the electricity of a region emits, and when. Seconds count from the run's start."""
+
+    varies: ClassVar[bool] = True
+    """Whether the time matters."""
 
     @abstractmethod
     def check(self, regions: Iterable[str]) -> None:

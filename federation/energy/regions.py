@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from federation.energy.carbon import Grid
 from federation.energy.ranges import Range
@@ -35,6 +35,8 @@ class RegionTable(Grid):
     """The regions by code; the same intensity at all times."""
 
     regions: Mapping[str, Region]
+
+    varies: ClassVar[bool] = False
 
     def region(self, code: str) -> Region:
         """The region of that code. Raises ScenarioError, naming near ones by code and name."""

@@ -67,6 +67,7 @@ class ClientRow:
     """One client's part in a round. `client` is the partition id.
 
     `status` is counted, late, dropped, failed or rejected; `reason` says why in one line.
+    `power_level` is the frequency or power cap at which a simulated client trained.
     """
 
     run: str
@@ -87,6 +88,7 @@ class ClientRow:
     reason: str | None
     accuracy: float | None = None
     loss: float | None = None
+    power_level: str | None = None
     compute_j_low: float | None = None
     compute_j_high: float | None = None
     waiting_j_low: float | None = None

@@ -20,7 +20,6 @@ from federation.roster import Roster
 from federation.scenario import files
 from federation.scenario.client import client_config
 from federation.wire import content_bytes
-from simulations.devices import Population
 from simulations.executors.inline import InlineExecutor
 from simulations.prepare import materials
 from simulations.virtual_grid import VirtualGrid
@@ -78,7 +77,7 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path, monkeypatch):
+def world(tmp_path, monkeypatch, pretend):
     """Three nodes that run the real ClientApp, behind a plain grid."""
     monkeypatch.setenv("PACELINE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PACELINE_STATE", str(tmp_path / "state"))
@@ -94,8 +93,7 @@ def world(tmp_path, monkeypatch):
     )
     made, config = materials(scenario), client_config(scenario)
     handler = AppSetup(lambda: app, CLIENTS).build()
-    population = Population(scenario.fleet, CLIENTS, scenario.seed)
-    grid = PlainGrid(VirtualGrid(InlineExecutor(handler), population, 1e3))
+    grid = PlainGrid(VirtualGrid(InlineExecutor(handler), pretend(CLIENTS)))
 
     def enrolment_of(client, own_data):
         return Enrolment("run-1", config.to_json(), made.assignment.rows_of(client))
@@ -203,7 +201,7 @@ def test_a_malformed_message_is_a_rejected_reply(world, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(world.grid, "pull_messages", lambda _: {}["arraychunk_ids"])
         (reply,) = world.train(1)
-    assert reply.rejected
+    assert reply.fault == "rejected"
     assert reply.error == "the message is malformed: KeyError: 'arraychunk_ids'"
     assert all(reply.ok for reply in world.train(0, 1, 2, number=2))
 

@@ -106,7 +106,7 @@ def test_every_exchange_is_a_row_of_its_own(rows):
 
 
 def test_what_a_rejected_client_sent_is_in_the_bytes(recorder):
-    reply = failed(1, sent_bytes=77, raw_bytes=77, rejected=True)
+    reply = failed(1, sent_bytes=77, raw_bytes=77, fault="rejected")
     result = RoundResult(2, {"model": {}}, (outcome_of(reply),), 10.0, 11.0)
     rows = recorder.rows(result, None, [], result.ended_s, 1.0)
     assert (rows.round.uplink_bytes, rows.round.clients_failed) == (77, 1)

@@ -153,7 +153,7 @@ def test_a_good_reply_is_read_with_its_bytes():
 )
 def test_a_reply_that_must_not_count_is_rejected_with_its_reason(content, reason):
     reply = EXPECTED.read_content(3, content)
-    assert reply.rejected
+    assert reply.fault == "rejected"
     assert reason in reply.error
     assert (reply.parts, reply.metrics) == (None, {})
     assert reply.sent_bytes > 0, "what was sent for nothing was sent all the same"
@@ -161,7 +161,7 @@ def test_a_reply_that_must_not_count_is_rejected_with_its_reason(content, reason
 
 def test_a_failure_that_the_client_tells_is_not_a_rejection():
     reply = EXPECTED.read_content(3, error_content("no rows"))
-    assert (reply.error, reply.rejected) == ("no rows", False)
+    assert (reply.error, reply.fault) == ("no rows", "failed")
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_an_error_of_flowers_own_is_a_failure_in_one_line(reason, told):
     asked = Message(RecordDict(), 2, "train")
     stamp(asked, "message-1")
     reply = EXPECTED.read(5, Message(Error(3, reason), reply_to=asked))
-    assert (reply.client, reply.error, reply.rejected) == (5, told, False)
+    assert (reply.client, reply.error, reply.fault) == (5, told, "failed")
 
 
 PAYLOADS = [payload_of(model) for model in (MODEL, with_value(np.nan), {"w": MODEL["w"]})]

@@ -11,6 +11,7 @@ from simulations import launch, prepare
 from simulations.accounting import FleetAccountant
 from simulations.destinations import PlannedRun
 from simulations.devices import Population
+from simulations.speeds import Training
 
 KWH = 3.6e6
 PARTS = ("compute_j", "radio_j", "waiting_j", "network_j")
@@ -18,7 +19,9 @@ PARTS = ("compute_j", "radio_j", "waiting_j", "network_j")
 
 def accountant(shares=None, clients=10, server=None, **energy):
     population = Population(shares or [FleetShare(region="FRA")], clients, 1)
-    return FleetAccountant(population, ServerConfig(**(server or {})), EnergyConfig(**energy))
+    return FleetAccountant(
+        population, ServerConfig(**(server or {})), EnergyConfig(**energy), Training(1.0)
+    )
 
 
 def exchange(client=0, down_bytes=1_000_000, up_bytes=500_000, compute_s=10.0):

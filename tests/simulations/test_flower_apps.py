@@ -6,8 +6,7 @@ from flwr.app import ArrayRecord, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 from flwr.serverapp.strategy import FedAvg
 
-from federation.scenario.fleet import FleetShare
-from simulations.devices import Population, network_profile
+from simulations.devices import network_profile
 from simulations.executors.inline import InlineExecutor
 from simulations.virtual_grid import VirtualGrid
 from simulations.workers import AppSetup
@@ -36,16 +35,16 @@ def report_own_number(message, context):
     return Message(RecordDict({"metrics": metrics}), reply_to=message)
 
 
-def fedavg_of_flower(clients, rounds):
+def fedavg_of_flower(pretend, clients, rounds):
     handler = AppSetup(lambda: app, clients).build()
-    grid = VirtualGrid(InlineExecutor(handler), Population([FleetShare()], clients, 1), 1e6)
+    grid = VirtualGrid(InlineExecutor(handler), pretend(clients))
     strategy = FedAvg(fraction_train=1.0, fraction_evaluate=1.0, min_available_nodes=clients)
     start = ArrayRecord([np.array([1.0, 10.0], "f4")])
     return grid, strategy.start(grid, start, num_rounds=rounds)
 
 
-def test_flowers_own_fedavg_runs_here_with_an_ordinary_client_app():
-    grid, result = fedavg_of_flower(3, rounds=2)
+def test_flowers_own_fedavg_runs_here_with_an_ordinary_client_app(pretend):
+    grid, result = fedavg_of_flower(pretend, 3, rounds=2)
     drift = 2 * (0 * 1 + 1 * 2 + 2 * 3) / (1 + 2 + 3)
     (weights,) = result.arrays.to_numpy_ndarrays()
     np.testing.assert_allclose(weights, [1 + drift, 10 + drift], rtol=1e-6)
@@ -54,15 +53,15 @@ def test_flowers_own_fedavg_runs_here_with_an_ordinary_client_app():
     assert grid.now > 4 * there_and_back_s, "two rounds of training and two of testing"
 
 
-def test_a_client_app_that_raises_is_left_out_by_flowers_own_fedavg():
-    _, result = fedavg_of_flower(BROKEN + 1, rounds=1)
+def test_a_client_app_that_raises_is_left_out_by_flowers_own_fedavg(pretend):
+    _, result = fedavg_of_flower(pretend, BROKEN + 1, rounds=1)
     drift = sum(n * (n + 1) for n in range(BROKEN)) / sum(n + 1 for n in range(BROKEN))
     (weights,) = result.arrays.to_numpy_ndarrays()
     np.testing.assert_allclose(weights, [1 + drift, 10 + drift], rtol=1e-6)
 
 
-def test_a_client_app_that_raises_is_an_error_in_one_line():
+def test_a_client_app_that_raises_is_an_error_in_one_line(pretend):
     handler = AppSetup(lambda: app, BROKEN + 1).build()
-    grid = VirtualGrid(InlineExecutor(handler), Population([FleetShare()], BROKEN + 1, 1), 1e6)
+    grid = VirtualGrid(InlineExecutor(handler), pretend(BROKEN + 1))
     (reply,) = grid.send_and_receive([Message(RecordDict(), BROKEN + 2, "train")])
     assert reply.error.reason == "OSError: the disk is full"

@@ -10,21 +10,25 @@ from flwr.app import Message
 
 from federation.arrays import spec_of
 from federation.codecs._chain import Chain
-from federation.grid_fleet import SimulatedGrid
 from federation.messages import Body, reply_content, request_content
 from federation.reduce import Expectation
+from federation.simulated_grid import SimulatedGrid
 from federation.transport import Channel
 from federation.transport import Place as At
 from federation.wire import content_bytes
-from simulations.devices import Place, Population, device_profile, network_profile
+from simulations.devices import Place, device_profile, network_profile
 from simulations.executors.base import run_chunk
 from simulations.executors.inline import InlineExecutor
+from simulations.profiles.figure import Figure
 from simulations.virtual_grid import VirtualGrid
 
 MB = 10**6
-FLOP_PER_EXAMPLE = 1e6
 EXAMPLES = 20
 MODEL = {"w": np.arange(4, dtype="f4")}
+
+
+def figure(value):
+    return Figure(value=value, status="M", source="this test")
 
 
 def place(flop_per_s, down=8.0, up=4.0, round_trip_ms=200.0):
@@ -34,25 +38,11 @@ def place(flop_per_s, down=8.0, up=4.0, round_trip_ms=200.0):
     rates = {"down_mbit_per_s": down, "up_mbit_per_s": up, "round_trip_ms": round_trip_ms}
     return Place(
         "device",
-        device.model_copy(update={"training_flop_per_s": flop_per_s}),
+        device.model_copy(update={"flop_rate": figure(flop_per_s)}),
         "network",
         network.model_copy(update=rates),
         "DEU",
     )
-
-
-@dataclass
-class Places:
-    """A population in which every client's place is given."""
-
-    places: list
-
-    @property
-    def clients(self):
-        return len(self.places)
-
-    def place(self, client):
-        return self.places[client]
 
 
 @dataclass
@@ -103,12 +93,12 @@ def request(client, size=MB):
 
 
 @pytest.fixture
-def world():
+def world(pretend):
     """A slow client 0 (10 MFLOP/s) and a fast client 1 (40 MFLOP/s), or those given."""
 
     def make(*places, executor=InlineExecutor, **script):
-        people = Places(list(places) or [place(1e7), place(4e7)])
-        return VirtualGrid(executor(Script(**script)), people, FLOP_PER_EXAMPLE)
+        places = places or [place(1e7), place(4e7)]
+        return VirtualGrid(executor(Script(**script)), pretend(places=places))
 
     return make
 
@@ -228,8 +218,8 @@ def test_a_round_that_is_summed_near_the_workers_takes_the_same_time(world):
     assert (total.weight, total.mean("model")["w"].tolist()) == (3.0, [0.0, 1.0, 2.0, 3.0])
 
 
-def test_a_million_nodes_are_a_range_and_have_names():
-    grid = VirtualGrid(InlineExecutor(Script()), Population([], 10**6, 1), 1.0)
+def test_a_million_nodes_are_a_range_and_have_names(pretend):
+    grid = VirtualGrid(InlineExecutor(Script()), pretend(10**6))
     assert grid.get_node_ids() == range(2, 10**6 + 2)
     assert grid.node_of(999_999) == 10**6 + 1
     assert isinstance(grid, SimulatedGrid)

@@ -10,11 +10,12 @@ from federation.errors import ClientError
 from federation.grid_fleet import GridFleet
 from federation.scenario import files
 from federation.scenario.client import client_config
-from simulations.devices import Population
 from simulations.executors.inline import InlineExecutor
 from simulations.prepare import Materials, materials
 from simulations.virtual_grid import VirtualGrid
+from simulations.world import World as Pretended
 from strategies.base import Algorithm, Plan, Schedule
+from strategies.selections.chooser import Chooser
 
 CLIENTS, ROUNDS, SEED = 6, 3, 5
 
@@ -30,7 +31,7 @@ class World:
         """The results of all rounds, from the initial model on."""
         fleet = self.connect(algorithm, set(broken))
         state = algorithm.init(self.made.learner.arrays())
-        plan = Plan(SEED, 1, rounds, per_round)
+        plan = Plan(SEED, 1, rounds, per_round, Chooser(SEED, per_round))
         return list(schedule.rounds(fleet, algorithm, state, plan))
 
 
@@ -64,8 +65,8 @@ def world(cache, tmp_path):
             shop = workshop(config, None)
             runtime = shop.runtime(rows_of, tmp_path / f"state-{len(worlds)}")
             object.__setattr__(runtime, "algorithm", algorithm)
-            population = Population(scenario.fleet, clients, SEED)
-            grid = VirtualGrid(InlineExecutor(runtime), population, 1e6)
+            pretend = Pretended.of(scenario, 1e6, made.assignment.sizes(), 1e3)
+            grid = VirtualGrid(InlineExecutor(runtime), pretend)
             return GridFleet(grid, clients, wiring(config, algorithm, made.learner, 60.0))
 
         return World(made, connect)

@@ -52,8 +52,8 @@ class PaperOrder(Serial):
 
     authors_seed: int = 1
 
-    def clients(self, plan, number, population):
-        return _orders(self.authors_seed, plan.last_round, population)[number - 1]
+    def clients(self, plan, number, fleet):
+        return _orders(self.authors_seed, plan.last_round, fleet.population)[number - 1]
 
 
 @lru_cache

@@ -18,6 +18,7 @@ from strategies.catalogue import algorithms, build_algorithm, build_schedule, sc
 from strategies.schedules.parallel import Parallel
 from strategies.schedules.serial import Serial
 from strategies.selection import sample
+from strategies.selections.chooser import Chooser
 
 # Arguments worth testing beside the defaults: name -> each of them in turn.
 SETTINGS = {
@@ -164,7 +165,7 @@ def test_a_serial_round_passes_over_a_client_that_fails(world):
     assert asked(with_it)[0] != order
 
     class WithoutIt(Serial):
-        def clients(self, plan, number, population):
+        def clients(self, plan, number, fleet):
             return order
 
     without = world().play(WithoutIt(), build_algorithm(StrategyConfig()), rounds=1)
@@ -175,10 +176,10 @@ def test_a_serial_round_passes_over_a_client_that_fails(world):
 @given(st.integers(1, 20), st.data(), st.integers(0, 100))
 def test_in_every_cycle_fixed_and_shuffled_orders_visit_everybody_once(population, data, seed):
     count = data.draw(st.integers(1, population))
-    plan, rounds = Plan(seed, 1, 100, count), -(-population // count)
+    plan, rounds = Plan(seed, 1, 100, count, Chooser(seed, count)), -(-population // count)
     for order in ("fixed", "shuffled"):
         for first in (1, 1 + rounds):
-            walks = [Serial(order).clients(plan, first + i, population) for i in range(rounds)]
+            walks = [Serial(order).in_order(plan, first + i, population) for i in range(rounds)]
             visited = [client for walk in walks for client in walk]
             assert sorted(visited) == list(range(population))
             assert all(len(walk) == count for walk in walks[:-1])
@@ -187,8 +188,8 @@ def test_in_every_cycle_fixed_and_shuffled_orders_visit_everybody_once(populatio
 
 
 def test_a_shuffled_order_is_drawn_anew_each_cycle():
-    plan = Plan(1, 1, 9, 20)
-    cycles = [tuple(Serial("shuffled").clients(plan, number, 20)) for number in (1, 2, 3)]
+    plan = Plan(1, 1, 9, 20, Chooser(1, 20))
+    cycles = [tuple(Serial("shuffled").in_order(plan, number, 20)) for number in (1, 2, 3)]
     assert len(set(cycles)) == 3
 
 
