@@ -39,9 +39,11 @@ def kinds() -> dict[str, Callable[[], Iterable[Entry]]]:
         "models": _models,
         "schedules": _schedules,
         "algorithms": _algorithms,
+        "selections": _selections,
         "codecs": _codecs,
         "devices": _devices,
         "networks": _networks,
+        "availabilities": _availabilities,
     }
 
 
@@ -106,6 +108,18 @@ def _algorithms() -> Iterable[Entry]:
     return _registered(algorithms())
 
 
+def _selections() -> Iterable[Entry]:
+    from strategies.selections.registry import selections
+
+    return _registered(selections())
+
+
+def _availabilities() -> Iterable[Entry]:
+    from simulations.availability.catalogue import availabilities
+
+    return _registered(availabilities())
+
+
 def _codecs() -> Iterable[Entry]:
     from federation.codecs._text import stages
 
@@ -126,6 +140,7 @@ def _registered(
     for name in registry.names():
         owner = registry.get(name)
         fields = dataclasses.fields(owner) if dataclasses.is_dataclass(owner) else ()
+        fields = tuple(field for field in fields if not field.kw_only)
         text = (about or _about)(owner)
         yield Entry(name, text + _listed("Arguments", map(_argument, fields)))
 

@@ -31,16 +31,14 @@ def gather(traffic: Traffic, flights: Sequence[Flight], limit: Limit) -> list[La
     left = [flight for flight in flights if flight.number not in found]
     if left and good < wanted:
         traffic.clock.advance_to(until_s)
-    reason = _reason(limit, wanted if good == wanted else None)
     for flight in left:
+        reason = f"{wanted} others had replied before" if good == wanted else _too_late(limit)
         found[flight.number] = traffic.break_off(flight, "late", reason)
     return [found[flight.number] for flight in flights]
 
 
-def _reason(limit: Limit, enough: int | None) -> str:
-    if enough is not None:
-        return f"{enough} others had replied before"
-    return f"no reply within {seconds_text(limit.deadline_s or math.inf)}"
+def _too_late(limit: Limit) -> str:
+    return f"no reply within {seconds_text(limit.deadline_s or 0.0)}"
 
 
 def sum_landings(landings: Sequence[Landing], expected: Expectation) -> tuple[Total, list[Reply]]:

@@ -71,7 +71,7 @@ class Traffic:
 
     def next_time(self) -> float:
         """When something happens next; infinite where nothing is under way."""
-        return min(self.clock.next_time(), *(link.next_end() for link in self._links))
+        return min([self.clock.next_time(), *(link.next_end() for link in self._links)])
 
     def step(self) -> Landing | None:
         """Let the next thing happen; what it brings to an end, if anything."""

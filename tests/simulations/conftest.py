@@ -5,13 +5,20 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from flwr.app import Message
 
 from federation.errors import FolderError
+from federation.messages import Body, reply_content, request_content
 from federation.results.store import Store
+from federation.wire import content_bytes
+from simulations.devices import Place, device_profile, network_profile
+from simulations.executors.inline import InlineExecutor
+from simulations.profiles.figure import Figure
+from simulations.virtual_grid import VirtualGrid
 
 SMALL = """
 name = "small"
@@ -188,3 +195,70 @@ def kill_after():
         assert process.kill(signal.SIGKILL).code == -signal.SIGKILL
 
     return kill
+
+
+MB = 10**6
+
+
+@dataclass
+class Script:
+    """Every client says that it processed 20 examples and sends back so many bytes."""
+
+    reply_bytes: int = MB // 2
+    said: dict = field(default_factory=dict)
+    ran: list = field(default_factory=list)
+
+    def handle(self, calls):
+        self.ran += [call.client for call in calls]
+        return [self.reply(call.client) for call in calls]
+
+    def reply(self, client):
+        metrics = {"weight": 1.0, "steps": 1.0, "processed": 20.0} | self.said
+        return Stage.filled(lambda payloads: reply_content(metrics, payloads), self.reply_bytes)
+
+
+@dataclass
+class Stage:
+    """Makes virtual grids whose clients follow a script. By default client 0 is slow, 1 is fast."""
+
+    pretend: object
+
+    def __call__(self, *places, executor=InlineExecutor, fleet=None, tables=None, **script):
+        places = places or [self.place(1e7), self.place(4e7)]
+        pretended = self.pretend(places=places, fleet=fleet, **(tables or {}))
+        return VirtualGrid(executor(Script(**script)), pretended)
+
+    @staticmethod
+    def figure(value):
+        return Figure(value=value, status="M", source="this test")
+
+    def place(self, flop_per_s, down=8.0, up=4.0, round_trip_ms=200.0, **device):
+        """By default 1 MB/s down, 0.5 MB/s up and 0.1 s each way."""
+        rates = {"down_mbit_per_s": down, "up_mbit_per_s": up, "round_trip_ms": round_trip_ms}
+        network = network_profile("wifi4")
+        network = network.model_copy(update={k: self.figure(v) for k, v in rates.items()})
+        figures = {key: self.figure(value) for key, value in device.items()}
+        figures["flop_rate"] = self.figure(flop_per_s)
+        profile = device_profile("raspberry-pi-4").model_copy(update=figures)
+        return Place("device", profile, "network", network, "DEU")
+
+    def request(self, client, size=MB):
+        body = Body(1, "train", {})
+        content = self.filled(lambda payloads: request_content("digest", body, payloads), size)
+        return Message(content, client + 2, "train", group_id="1")
+
+    @staticmethod
+    def filled(make, size):
+        """A content of exactly so many bytes."""
+        guess = size - content_bytes(make({"model": b"x"})) + 1
+        for length in range(guess - 20, guess + 20):
+            content = make({"model": bytes(length)})
+            if content_bytes(content) == size:
+                return content
+        raise AssertionError(f"no payload gives {size} bytes")
+
+
+@pytest.fixture
+def world(pretend):
+    """A stage for grids."""
+    return Stage(pretend)

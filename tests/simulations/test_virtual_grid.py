@@ -6,20 +6,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from flwr.app import Message
 
 from federation.arrays import spec_of
 from federation.codecs._chain import Chain
-from federation.messages import Body, reply_content, request_content
+from federation.messages import reply_content
 from federation.reduce import Expectation
 from federation.simulated_grid import SimulatedGrid
 from federation.transport import Channel
 from federation.transport import Place as At
 from federation.wire import content_bytes
-from simulations.devices import Place, device_profile, network_profile
 from simulations.executors.base import run_chunk
 from simulations.executors.inline import InlineExecutor
-from simulations.profiles.figure import Figure
 from simulations.virtual_grid import VirtualGrid
 
 MB = 10**6
@@ -27,46 +24,11 @@ EXAMPLES = 20
 MODEL = {"w": np.arange(4, dtype="f4")}
 
 
-def figure(value):
-    return Figure(value=value, status="M", source="this test")
-
-
-def place(flop_per_s, down=8.0, up=4.0, round_trip_ms=200.0):
-    """By default 1 MB/s down, 0.5 MB/s up and 0.1 s each way."""
-    device = device_profile("raspberry-pi-4")
-    network = network_profile("wifi4")
-    rates = {"down_mbit_per_s": down, "up_mbit_per_s": up, "round_trip_ms": round_trip_ms}
-    return Place(
-        "device",
-        device.model_copy(update={"flop_rate": figure(flop_per_s)}),
-        "network",
-        network.model_copy(update=rates),
-        "DEU",
-    )
-
-
-@dataclass
-class Script:
-    """Every client says that it processed 20 examples and sends back so many bytes."""
-
-    reply_bytes: int = MB // 2
-    said: dict = field(default_factory=dict)
-    ran: list = field(default_factory=list)
-
-    def handle(self, calls):
-        self.ran += [call.client for call in calls]
-        return [self.reply(call.client) for call in calls]
-
-    def reply(self, client):
-        metrics = {"weight": 1.0, "steps": 1.0, "processed": float(EXAMPLES)} | self.said
-        return filled(lambda payloads: reply_content(metrics, payloads), self.reply_bytes)
-
-
 @dataclass
 class Backwards:
     """Does last what was asked first."""
 
-    handler: Script
+    handler: object
     queue: deque = field(default_factory=deque)
 
     def submit(self, chunk):
@@ -74,33 +36,6 @@ class Backwards:
 
     def next_done(self):
         return run_chunk(self.handler, self.queue.pop())
-
-
-def filled(make, size):
-    """A content of exactly so many bytes."""
-    guess = size - content_bytes(make({"model": b"x"})) + 1
-    for length in range(guess - 20, guess + 20):
-        content = make({"model": bytes(length)})
-        if content_bytes(content) == size:
-            return content
-    raise AssertionError(f"no payload gives {size} bytes")
-
-
-def request(client, size=MB):
-    body = Body(1, "train", {})
-    content = filled(lambda payloads: request_content("digest", body, payloads), size)
-    return Message(content, client + 2, "train")
-
-
-@pytest.fixture
-def world(pretend):
-    """A slow client 0 (10 MFLOP/s) and a fast client 1 (40 MFLOP/s), or those given."""
-
-    def make(*places, executor=InlineExecutor, **script):
-        places = places or [place(1e7), place(4e7)]
-        return VirtualGrid(executor(Script(**script)), pretend(places=places))
-
-    return make
 
 
 def clients_of(messages):
@@ -113,11 +48,11 @@ SLOW_S, FAST_S = 1.1 + 2.0 + 1.1, 1.1 + 0.5 + 1.1
 
 def test_replies_come_at_the_time_and_in_the_order_worked_out_by_hand(world):
     grid = world()
-    slow, fast = grid.push_messages([request(0), request(1)])
+    slow, fast = grid.push_messages([world.request(0), world.request(1)])
     assert grid.now == 0.0, "sending takes the server no time"
     assert clients_of(grid.pull_messages([slow, fast])) == [1]
     assert grid.now == pytest.approx(FAST_S)
-    (again,) = grid.push_messages([request(1)])
+    (again,) = grid.push_messages([world.request(1)])
     assert clients_of(grid.pull_messages([slow, again])) == [0]
     assert grid.now == pytest.approx(SLOW_S)
     assert clients_of(grid.pull_messages([again])) == [1]
@@ -128,7 +63,7 @@ def test_replies_come_at_the_time_and_in_the_order_worked_out_by_hand(world):
 def test_the_legs_of_an_exchange_are_told_once(world):
     grid = world()
     grid.resume_at(100.0)
-    (name,) = grid.push_messages([request(0)])
+    (name,) = grid.push_messages([world.request(0)])
     grid.pull_messages([name])
     timing = grid.timing_of(name)
     assert (timing.sent_s, timing.arrived_s) == (100.0, pytest.approx(100 + SLOW_S))
@@ -140,9 +75,9 @@ def test_the_legs_of_an_exchange_are_told_once(world):
 
 @pytest.mark.parametrize("executor", [InlineExecutor, Backwards])
 def test_the_workers_real_order_changes_nothing(world, executor):
-    places = [place(1e7 * speed) for speed in (3, 1, 4, 1, 5, 9, 2, 6)]
+    places = [world.place(1e7 * speed) for speed in (3, 1, 4, 1, 5, 9, 2, 6)]
     grid = world(*places, executor=executor)
-    waiting = grid.push_messages([request(client) for client in range(8)])
+    waiting = grid.push_messages([world.request(client) for client in range(8)])
     order, times = [], []
     while waiting:
         for message in grid.pull_messages(waiting):
@@ -154,16 +89,16 @@ def test_the_workers_real_order_changes_nothing(world, executor):
 
 
 def test_a_reply_is_released_once_no_other_could_come_before_it(world):
-    far = place(1e9, down=0.008)  # 1 MB takes 1000 s
-    grid = world(far, place(4e7), executor=Backwards)
-    names = grid.push_messages([request(0), request(1)])
+    far = world.place(1e9, down=0.008)  # 1 MB takes 1000 s
+    grid = world(far, world.place(4e7), executor=Backwards)
+    names = grid.push_messages([world.request(0), world.request(1)])
     assert clients_of(grid.pull_messages(names)) == [1]
     assert grid.executor.handler.ran == [1], "the far client need not have begun"
 
 
 def test_replies_that_nobody_asked_for_yet_wait(world):
     grid = world()
-    slow, fast = grid.push_messages([request(0), request(1)])
+    slow, fast = grid.push_messages([world.request(0), world.request(1)])
     assert clients_of(grid.pull_messages([slow])) == [0]
     assert grid.now == pytest.approx(SLOW_S)
     assert clients_of(grid.pull_messages([fast])) == [1]
@@ -172,29 +107,31 @@ def test_replies_that_nobody_asked_for_yet_wait(world):
 
 def test_sending_and_waiting_takes_as_long_as_the_slowest(world):
     grid = world()
-    assert sorted(clients_of(grid.send_and_receive([request(0), request(1)]))) == [0, 1]
+    assert sorted(clients_of(grid.send_and_receive([world.request(0), world.request(1)]))) == [0, 1]
     assert grid.now == pytest.approx(SLOW_S)
 
 
 def test_a_timeout_is_one_of_virtual_seconds(world):
     grid = world()
-    assert clients_of(grid.send_and_receive([request(0), request(1)], timeout=3.0)) == [1]
+    assert clients_of(grid.send_and_receive([world.request(0), world.request(1)], timeout=3.0)) == [
+        1
+    ]
 
 
 @pytest.mark.parametrize("processed", [-5.0, math.nan, math.inf])
 def test_a_client_that_lies_about_its_work_cannot_turn_back_the_clock(world, processed):
     grid = world(said={"processed": processed})
-    (name,) = grid.push_messages([request(0)])
+    (name,) = grid.push_messages([world.request(0)])
     grid.pull_messages([name])
     assert grid.now == pytest.approx(2.2), "the way there and back"
 
 
 def test_testing_takes_a_third_of_the_arithmetic_of_training(world):
     grid = world(said={"examples": 30.0})
-    grid.executor.handler.reply = lambda _: filled(
+    grid.executor.handler.reply = lambda _: world.filled(
         lambda payloads: reply_content({"examples": 30.0, "loss": 1.0}, payloads), MB // 2
     )
-    (name,) = grid.push_messages([request(0)])
+    (name,) = grid.push_messages([world.request(0)])
     grid.pull_messages([name])
     assert grid.timing_of(name).compute_s == pytest.approx(30 / 3 * 1e6 / 1e7)
 
@@ -211,7 +148,7 @@ def test_a_round_that_is_summed_near_the_workers_takes_the_same_time(world):
     grid.executor.handler.reply = reply
     size = content_bytes(reply(0))
     expected = Expectation(1, "train", uplink, specs)
-    total, replies = grid.sum_replies([request(1), request(0)], expected)
+    total, replies = grid.sum_replies([world.request(1), world.request(0)], expected)
     assert [one.client for one in replies] == [1, 0], "in the order of the requests"
     assert [one.timing.compute_s for one in replies] == pytest.approx([0.5, 2.0])
     assert grid.now == pytest.approx(1.1 + 2.0 + 0.1 + size / 5e5)
@@ -219,7 +156,7 @@ def test_a_round_that_is_summed_near_the_workers_takes_the_same_time(world):
 
 
 def test_a_million_nodes_are_a_range_and_have_names(pretend):
-    grid = VirtualGrid(InlineExecutor(Script()), pretend(10**6))
+    grid = VirtualGrid(InlineExecutor(None), pretend(10**6))
     assert grid.get_node_ids() == range(2, 10**6 + 2)
     assert grid.node_of(999_999) == 10**6 + 1
     assert isinstance(grid, SimulatedGrid)
