@@ -5,15 +5,19 @@ import pytest
 from federation.codecs._text import stages
 from federation.errors import ScenarioError
 from federation.models.zoo import zoo
+from simulations.availability.catalogue import availabilities
 from simulations.catalogue import kinds, print_catalogue
 from simulations.devices import profile_names
 from simulations.prepare import bundled_scenarios
 from strategies.catalogue import algorithms, schedules
+from strategies.selections.registry import selections
 
 KNOWN = {
     "scenarios": set(bundled_scenarios()),
     "schedules": set(schedules().names()),
     "algorithms": set(algorithms().names()),
+    "selections": set(selections().names()),
+    "availabilities": set(availabilities().names()),
     "codecs": {"none", *stages().names()},
     "models": set(zoo()),
     "partitions": {"iid", "dirichlet", "pathological", "shards", "extended-dirichlet", "natural"},

@@ -1,0 +1,221 @@
+"""Whole runs on fleets whose clients come late, drop out, run empty or choose their power."""
+
+import random
+import tomllib
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from federation.scenario.files import resolve
+from simulations.destinations import PlannedRun
+from simulations.launch import simulate
+
+HARSH = """
+name = "harsh"
+rounds = 16
+
+[data]
+source = "digits"
+clients = 24
+partition = { kind = "shards", shards_per_client = 2 }
+
+[model]
+name = "mlp"
+
+[local]
+lr = 0.1
+steps = 2
+
+[strategy]
+clients_per_round = 5
+over_selection = 1.4
+deadline_s = 3.0
+min_replies = 0.4
+selection = "power-of-choice"
+
+[uplink]
+codec = "topk(0.05) | int8 | range"
+error_feedback = "ef21"
+
+[downlink]
+codec = "stc(0.05)"
+
+[server]
+downlink_mbit_per_s = 4
+uplink_mbit_per_s = 2
+
+[[fleet]]
+device = "raspberry-pi-4"
+share = 0.5
+region = "DEU"
+dropout = 0.2
+jitter = 0.2
+
+[[fleet]]
+device = "phone-mid"
+network = "lte"
+share = 0.25
+region = "FRA"
+battery = [0.0001, 0.001]
+
+[[fleet]]
+device = "raspberry-pi-3b-plus"
+network = "3g"
+share = 0.25
+region = "FRA"
+power = "energy-optimal"
+availability = { kind = "probability", online = 0.6, slot_s = 5 }
+"""
+
+
+@pytest.fixture
+def run(tmp_path, data_dir):
+    """Runs the harsh scenario with some tables changed; gives its three tables."""
+
+    def run_it(name="run", engine=None, fleet=None, **changes):
+        table = tomllib.loads(HARSH)
+        for key, values in changes.items():
+            table[key] = table[key] | values if isinstance(values, dict) else values
+        if fleet is not None:
+            table["fleet"] = fleet
+        if engine is not None:
+            table["engine"] = engine
+        folder = tmp_path / name
+        simulate(PlannedRun(name, resolve(table, name), folder))
+        return [
+            pd.read_parquet(folder / f"{t}.parquet") for t in ("rounds", "clients", "exchanges")
+        ]
+
+    return run_it
+
+
+@pytest.fixture
+def harsh(run):
+    return run()
+
+
+def test_every_fate_is_a_row_with_its_reason(harsh):
+    rounds, clients, _ = harsh
+    fates = set(clients.status)
+    assert {"counted", "late", "dropped"} <= fates
+    bad = clients[clients.status != "counted"]
+    assert bad.reason.notna().all()
+    assert {"it dropped out", "5 others had replied before"} <= set(bad.reason)
+    assert (rounds.clients_selected[1:] <= 7).all()
+    assert (rounds.clients_counted <= 5).all()
+
+
+def test_sums_of_rows_are_the_round_and_stay_within_it(harsh):
+    rounds, clients, exchanges = harsh
+    for number, row in rounds.set_index("round").iterrows():
+        of_round = exchanges[exchanges["round"] == number]
+        down = of_round[of_round.link == "downlink"]
+        up = of_round[of_round.link == "uplink"]
+        assert down.sent_bytes.sum() == row.downlink_bytes
+        assert up.sent_bytes.sum() == row.uplink_bytes
+        assert of_round.radio_j.sum() == pytest.approx(row.radio_j)
+        assert clients[clients["round"] == number].compute_j.sum() == pytest.approx(row.compute_j)
+    ends = rounds.set_index("round").virtual_time_s
+    assert (exchanges.end_s <= exchanges["round"].map(ends) + 1e-9).all()
+    assert (exchanges.end_s >= exchanges.start_s).all()
+    assert (clients.waiting_s >= 0).all()
+
+
+def test_who_was_cut_short_sent_less_than_who_was_not(harsh):
+    _, clients, exchanges = harsh
+    up = exchanges[exchanges.link == "uplink"]
+    assert (
+        up[up.status == "dropped"].sent_bytes < up[up.status == "counted"].sent_bytes.min()
+    ).all()
+    dropped = clients[clients.status == "dropped"]
+    assert dropped.train_loss.isna().all()
+
+
+def test_no_round_is_longer_than_its_deadline(harsh):
+    rounds, *_ = harsh
+    lengths = np.diff(rounds.virtual_time_s)
+    assert lengths.max() <= 3.0 + 1e-9
+    assert np.isclose(lengths, 3.0).any() or (lengths < 3.0).all()
+
+
+def test_a_round_with_too_few_replies_leaves_the_model_as_it_was(run):
+    rounds, clients, _ = run(
+        "sparse",
+        strategy={"min_replies": 1.0, "selection": "random", "over_selection": 1.0},
+        fleet=[{"dropout": 0.3}],
+        rounds=12,
+    )
+    given_up = rounds[(rounds.clients_counted == 0) & (rounds["round"] > 0)]
+    assert 0 < len(given_up) < 12
+    before = rounds.set_index("round").loss
+    for number in given_up["round"]:
+        assert before[number] == before[number - 1]
+    told = clients[clients.status == "rejected"].reason.unique()
+    assert len(told)
+    assert all("fewer than strategy.min_replies = 1 of 5" in reason for reason in told)
+
+
+def test_the_model_of_a_serial_pass_goes_round_those_who_are_too_slow(run):
+    strategy = {"schedule": "serial", "over_selection": 1.0, "min_replies": 0.0, "deadline_s": 0.1}
+    fleet = [{"share": 0.5}, {"share": 0.5, "network": "3g", "device": "raspberry-pi-3b-plus"}]
+    rounds, clients, _ = run("serial", strategy=strategy, fleet=fleet, rounds=4)
+    assert set(clients[clients.network == "3g"].status) == {"late"}
+    assert set(clients[clients.network == "wifi4"].status) == {"counted"}
+    assert rounds.accuracy.iloc[-1] > rounds.accuracy.iloc[0]
+
+
+@pytest.mark.parametrize("schedule", ["serial", "parallel"])
+def test_a_killed_run_ends_with_the_same_bits(
+    start, paceline, here, tmp_path, bits, kill_after, schedule
+):
+    """Batteries, losses that the policy remembers and lengths of messages go on as they were."""
+    moments, path = random.Random(schedule), tmp_path / "harsh.toml"
+    text = HARSH.replace("[strategy]", f'[strategy]\nschedule = "{schedule}"')
+    if schedule == "serial":
+        text = text.replace("over_selection = 1.4\n", "").replace("min_replies = 0.4\n", "")
+    path.write_text(text)
+    assert paceline("run", path, "--out", "undisturbed").code == 0
+    again = ()
+    for least in (1, 6):
+        process = start("run", path, "--out", "out", *again)
+        kill_after(process, here / "out", moments.randrange(least, least + 4), moments)
+        again = ("--resume",)
+    last = start("run", path, "--out", "out", *again).wait()
+    assert last.code == 0, last
+    assert bits(here / "out") == bits(here / "undisturbed")
+
+
+def test_a_lossy_run_goes_on_after_drop_outs_as_if_nothing_had_been_kept(run):
+    """EF21 keeps an estimate on both sides; were they apart, the loss would not come down."""
+    rounds, clients, _ = run(
+        "lossy",
+        strategy={"over_selection": 1.0, "selection": "random", "clients_per_round": 12},
+        fleet=[{"dropout": 0.3}],
+        rounds=40,
+    )
+    assert (clients.status == "dropped").mean() == pytest.approx(0.3, abs=0.1)
+    assert rounds.accuracy.iloc[-1] > 0.75
+
+
+@pytest.mark.parametrize("policy", ["max", "slowest-feasible", "energy-optimal"])
+def test_the_power_level_says_what_the_policy_did(run, policy):
+    """Pi 3B+ of nine levels beside a slow 3G client: only the straggler needs full speed."""
+    fleet = [
+        {"share": 0.75, "device": "raspberry-pi-3b-plus", "power": policy},
+        {"share": 0.25, "device": "raspberry-pi-3b-plus", "network": "3g", "power": policy},
+    ]
+    strategy = {"over_selection": 1.0, "selection": "random", "clients_per_round": 24}
+    strategy |= {"min_replies": 0.0, "deadline_s": 1e6}
+    local = {"steps": 400}
+    _, clients, _ = run("p", fleet=fleet, strategy=strategy, local=local, rounds=1)
+    fast = clients[clients.network == "wifi4"]
+    slow = clients[clients.network == "3g"]
+    if policy == "max":
+        assert set(clients.power_level) == {"1400 MHz"}
+        return
+    assert set(slow.power_level) == {"1400 MHz"}
+    assert fast.compute_s.min() > slow.compute_s.max()
+    alone = strategy | {"schedule": "serial", "clients_per_round": 6}
+    _, serial, _ = run("s", fleet=fleet, strategy=alone, local=local, rounds=1)
+    assert set(serial.power_level) == {"1400 MHz"}, "everybody waits for the one that trains"
