@@ -16,7 +16,7 @@ from federation.energy.supply import supplied_j
 from federation.energy.waiting import waiting_j, waiting_w
 from federation.messages import Reply
 from federation.scenario.fleet import EnergyConfig, FleetShare
-from simulations.devices import Place
+from simulations.devices import DeviceProfile, Place
 from simulations.profiles.network import BEYOND, RADIO
 from simulations.speeds import Training
 
@@ -49,8 +49,8 @@ class ShareEnergy:
         unknown = {*device.missing_energy, *network.missing_energy}
         seconds = device.training_s(1.0, 1.0, training.names)
         waiting = None
-        if "idle_w" not in unknown:
-            waiting = waiting_w(device.idle, device.sleep, share.waiting, place.device_name)
+        if "idle_w" not in unknown or share.waiting == "ignored":
+            waiting = waiting_w(_idle_w(device), device.sleep, share.waiting, place.device_name)
         beyond = None
         if energy.kwh_per_gb is not None:
             beyond = Infrastructure.from_kwh_per_gb(energy.kwh_per_gb)
@@ -125,6 +125,10 @@ class ShareEnergy:
 
     def _on_air_s(self, leg_s: float | None) -> float:
         return max(0.0, (leg_s or 0.0) - self.latency_s) * self.on_air
+
+
+def _idle_w(device: DeviceProfile) -> Range:
+    return NOTHING if "idle_w" in device.missing_energy else device.idle
 
 
 def whole(usage: Usage) -> Range:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, get_args, get_type_hints
 
+from federation.energy import illustrative_day
 from federation.energy.carbon import Grid
 from federation.energy.carbon_files import read_trace
 from federation.energy.meter import Meter
@@ -51,10 +52,12 @@ def build_meter(name: str, arguments: Mapping[str, object] | None = None) -> Met
 
 
 def open_grid(choice: str) -> Grid:
-    """`energy.carbon`: "table" for the intensities that ship, or the path of a trace.
+    """`energy.carbon`: "table" for the intensities that ship, a made-up day, or a trace's path.
 
     Raises ScenarioError.
     """
+    if choice == illustrative_day.NAME:
+        return illustrative_day.illustrative_day()
     return region_table() if choice == TABLE else read_trace(Path(choice).expanduser())
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveFloat
 
 from federation.energy.dvfs import Policy
+from federation.energy.waiting import Waiting
 from federation.scenario.partitions import Section, Text
 
 
@@ -34,7 +35,7 @@ class FleetShare(Section):
     network: Text = "wifi4"
     region: Region | None = None
     share: Annotated[float, Field(gt=0, le=1)] = 1.0
-    waiting: Literal["idle", "sleep"] = "idle"
+    waiting: Waiting = "idle"
     availability: dict[str, bool | int | float | str] = {"kind": "always"}
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     battery: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
@@ -58,7 +59,8 @@ class ServerConfig(Section):
 class EnergyConfig(Section):
     """How energy in the network and emissions are counted.
 
-    `kwh_per_gb` stands for the networks' own figures; `carbon` is "table" or the path of a trace.
+    `kwh_per_gb` stands for the networks' own figures; `carbon` is "table", "illustrative-day" or the path
+    of a trace.
     """
 
     network: Literal["allocational", "marginal"] = "allocational"

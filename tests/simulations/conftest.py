@@ -40,6 +40,64 @@ clients_per_round = 3
 """
 
 
+HARSH = """
+name = "harsh"
+rounds = 16
+
+[data]
+source = "digits"
+clients = 24
+partition = { kind = "shards", shards_per_client = 2 }
+
+[model]
+name = "mlp"
+
+[local]
+lr = 0.1
+steps = 2
+
+[strategy]
+clients_per_round = 5
+over_selection = 1.4
+deadline_s = 3.0
+min_replies = 0.4
+selection = "power-of-choice"
+
+[uplink]
+codec = "topk(0.05) | int8 | range"
+error_feedback = "ef21"
+
+[downlink]
+codec = "stc(0.05)"
+
+[server]
+downlink_mbit_per_s = 4
+uplink_mbit_per_s = 2
+
+[[fleet]]
+device = "raspberry-pi-4"
+share = 0.5
+region = "DEU"
+dropout = 0.2
+jitter = 0.2
+
+[[fleet]]
+device = "phone-mid"
+network = "lte"
+share = 0.25
+region = "FRA"
+battery = [0.0001, 0.001]
+
+[[fleet]]
+device = "raspberry-pi-3b-plus"
+network = "3g"
+share = 0.25
+region = "FRA"
+power = "energy-optimal"
+availability = { kind = "probability", online = 0.6, slot_s = 5 }
+"""
+
+
 @dataclass(frozen=True)
 class Result:
     """What a command printed, and its exit code."""
@@ -55,6 +113,12 @@ def small(tmp_path):
     path = tmp_path / "small.toml"
     path.write_text(SMALL)
     return path
+
+
+@pytest.fixture
+def harsh_toml():
+    """A scenario in which clients are late, drop out, run empty and choose their power."""
+    return HARSH
 
 
 @pytest.fixture

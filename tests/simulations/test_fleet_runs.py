@@ -11,70 +11,13 @@ from federation.scenario.files import resolve
 from simulations.destinations import PlannedRun
 from simulations.launch import simulate
 
-HARSH = """
-name = "harsh"
-rounds = 16
-
-[data]
-source = "digits"
-clients = 24
-partition = { kind = "shards", shards_per_client = 2 }
-
-[model]
-name = "mlp"
-
-[local]
-lr = 0.1
-steps = 2
-
-[strategy]
-clients_per_round = 5
-over_selection = 1.4
-deadline_s = 3.0
-min_replies = 0.4
-selection = "power-of-choice"
-
-[uplink]
-codec = "topk(0.05) | int8 | range"
-error_feedback = "ef21"
-
-[downlink]
-codec = "stc(0.05)"
-
-[server]
-downlink_mbit_per_s = 4
-uplink_mbit_per_s = 2
-
-[[fleet]]
-device = "raspberry-pi-4"
-share = 0.5
-region = "DEU"
-dropout = 0.2
-jitter = 0.2
-
-[[fleet]]
-device = "phone-mid"
-network = "lte"
-share = 0.25
-region = "FRA"
-battery = [0.0001, 0.001]
-
-[[fleet]]
-device = "raspberry-pi-3b-plus"
-network = "3g"
-share = 0.25
-region = "FRA"
-power = "energy-optimal"
-availability = { kind = "probability", online = 0.6, slot_s = 5 }
-"""
-
 
 @pytest.fixture
-def run(tmp_path, data_dir):
+def run(tmp_path, harsh_toml):
     """Runs the harsh scenario with some tables changed; gives its three tables."""
 
     def run_it(name="run", engine=None, fleet=None, **changes):
-        table = tomllib.loads(HARSH)
+        table = tomllib.loads(harsh_toml)
         for key, values in changes.items():
             table[key] = table[key] | values if isinstance(values, dict) else values
         if fleet is not None:
@@ -167,11 +110,11 @@ def test_the_model_of_a_serial_pass_goes_round_those_who_are_too_slow(run):
 
 @pytest.mark.parametrize("schedule", ["serial", "parallel"])
 def test_a_killed_run_ends_with_the_same_bits(
-    start, paceline, here, tmp_path, bits, kill_after, schedule
+    start, paceline, here, bits, kill_after, schedule, harsh_toml
 ):
     """Batteries, losses that the policy remembers and lengths of messages go on as they were."""
-    moments, path = random.Random(schedule), tmp_path / "harsh.toml"
-    text = HARSH.replace("[strategy]", f'[strategy]\nschedule = "{schedule}"')
+    moments, path = random.Random(schedule), here.parent / "harsh.toml"
+    text = harsh_toml.replace("[strategy]", f'[strategy]\nschedule = "{schedule}"')
     if schedule == "serial":
         text = text.replace("over_selection = 1.4\n", "").replace("min_replies = 0.4\n", "")
     path.write_text(text)

@@ -4,15 +4,23 @@ import hashlib
 import subprocess
 import sys
 import textwrap
+import tomllib
 
 import pandas as pd
 import pytest
 
+from clients.build import wiring
 from federation.errors import RunError
+from federation.grid_fleet import GridFleet
+from federation.messages import Body, Request
+from federation.scenario.client import client_config
 from federation.scenario.files import resolve
+from federation.scenario.schema import EngineConfig
 from simulations.executors import ray as ray_executor
-from simulations.launch import simulate
-from simulations.prepare import PlannedRun
+from simulations.launch import executor, simulate, virtual_grid
+from simulations.prepare import PlannedRun, materials
+from simulations.workers import ClientSetup
+from strategies.algorithms.fedavg import FedAvg
 
 TABLE = {
     "name": "ray",
@@ -111,6 +119,50 @@ def test_compressed_both_ways_with_feedback_the_bits_are_the_same_on_ray(run):
     }
 
     assert run("inline", None, lossy)[0] == run("two", ray(2), lossy)[0]
+
+
+def test_a_harsh_fleet_has_the_same_fates_on_ray(tmp_path, harsh_toml, bits):
+    table = tomllib.loads(harsh_toml) | {"rounds": 6}
+    for name, engine in (("inline", {}), ("two", ray(2))):
+        simulate(PlannedRun("harsh", resolve(table | {"engine": engine}, name), tmp_path / name))
+
+    assert bits(tmp_path / "inline") == bits(tmp_path / "two")
+
+
+@pytest.fixture
+def asynchronous(tmp_path):
+    """Four clients train at a time, and whoever replies hands its model to the next."""
+
+    def play(workers):
+        fleets = [("raspberry-pi-4", 0.1), ("phone-mid", 0.3), ("raspberry-pi-zero-2-w", 0.6)]
+        shares = [{"device": d, "jitter": j, "share": 1 / 3} for d, j in fleets]
+        scenario = resolve(TABLE | {"fleet": shares}, "asynchronous")
+        made, folder = materials(scenario), tmp_path / f"workers-{workers}"
+        pool = executor(EngineConfig(**ray(workers)), ClientSetup(scenario, folder))
+        grid = virtual_grid(PlannedRun("asynchronous", scenario, folder), made, pool)
+        told = wiring(client_config(scenario), FedAvg(), made.learner, 60.0)
+        fleet, model, seen = GridFleet(grid, 12, told), made.learner.arrays(), []
+        try:
+            for client in range(4):
+                fleet.send(Request(client, Body(1, "train", {"model": model})))
+            for number in range(2, 32):
+                reply = fleet.next_reply()
+                seen.append((reply.client, fleet.now, hashlib.sha256(str(reply.parts).encode())))
+                body = Body(number, "train", {"model": reply.parts["model"]})
+                fleet.send(Request((5 * number) % 12, body))
+        finally:
+            grid.close()
+        return [(client, now, digest.hexdigest()) for client, now, digest in seen]
+
+    return play
+
+
+def test_asynchronous_replies_come_in_the_same_order_for_one_and_two_workers(asynchronous):
+    one, two = asynchronous(1), asynchronous(2)
+
+    assert one == two
+    assert [now for _, now, _ in one] == sorted(now for _, now, _ in one)
+    assert [client for client, _, _ in one[:4]] != [0, 1, 2, 3], "by arrival, not as asked"
 
 
 def test_a_lost_worker_is_replaced_and_its_clients_run_again(run, own_algorithm, tmp_path):

@@ -118,6 +118,7 @@ def test_waiting_is_idle_or_asleep():
     idle, asleep = Range(2.5, 3, 3.5), Range.exact(0.1)
     assert waiting_j(waiting_w(idle, asleep, "idle", "pi"), 10) == Range(25, 30, 35)
     assert waiting_j(waiting_w(idle, asleep, "sleep", "pi"), 10).base == exactly(1.0)
+    assert waiting_j(waiting_w(idle, None, "ignored", "pi"), 10) == Range.exact(0)
 
 
 def test_sleep_that_no_source_tells_is_refused():
