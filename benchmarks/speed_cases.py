@@ -22,7 +22,10 @@ _NAMES = {
 
 @dataclass(frozen=True)
 class Case:
-    """Rounds of clients that do nothing; `target_ms` is the most that one may cost, if any."""
+    """Rounds of clients that do nothing; `target_ms` is the most that one may cost, if any.
+
+    With `traces` clients come and go by a file, and one in twenty drops out.
+    """
 
     runner: Runner
     schedule: Schedule
@@ -30,12 +33,13 @@ class Case:
     population: int
     rounds: int
     target_ms: float | None = None
+    traces: bool = False
 
     @property
     def title(self) -> str:
         """How the tables call it."""
         what = "serial" if self.schedule == "serial" else f"{self.clients_per_round:,} a round"
-        return f"{_NAMES[self.runner]}: {what}"
+        return f"{_NAMES[self.runner]}: {what}{', traces' if self.traces else ''}"
 
     def to_json(self) -> str:
         """One line."""
@@ -91,6 +95,8 @@ def cases() -> list[Case]:
             Case("ray", "parallel", 1000, population, 12, 1.0),
             Case("inline", "serial", 50, population, 60, 2.0),
         ]
+    for population in (1000, 1_000_000):
+        found.append(Case("inline", "parallel", 100, population, 100, traces=True))
     found.append(Case("flower", "parallel", 1000, 1000, 5))
     found.append(Case("flower", "serial", 1, 1000, 20))
     return found

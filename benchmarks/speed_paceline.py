@@ -7,6 +7,8 @@ import tempfile
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
+
 from benchmarks.speed_cases import WARM_UP_ROUNDS, Case, Measured
 from federation.results.folder import RunFolder
 from federation.scenario import files
@@ -16,8 +18,9 @@ from simulations.launch import simulate
 from simulations.prepare import PlannedRun
 
 
-def scenario(case: Case) -> Scenario:
+def scenario(case: Case, trace: Path) -> Scenario:
     """Everything a run does is done, but for the training: messages, checks, sums, tables."""
+    traced = {"availability": {"kind": "trace", "path": str(trace), "repeat": True}}
     table: dict[str, object] = {
         "name": "noop",
         "rounds": WARM_UP_ROUNDS + case.rounds,
@@ -34,15 +37,32 @@ def scenario(case: Case) -> Scenario:
             "clients_per_round": case.clients_per_round,
         },
         "evaluation": {"every": 1_000_000},
+        "fleet": [{"dropout": 0.05} | traced] if case.traces else [{}],
         "engine": {"backend": case.runner, "workers": 2},
     }
     return files.resolve(table, "benchmark")
 
 
+def _write_trace(path: Path) -> None:
+    """A day of 10,000 clients, online for an hour of every 2.4, each at times of its own."""
+    period_s, online_s = 8640, 3600
+    lines = ["client,start_s,end_s"]
+    for client, shift_s in enumerate(np.random.default_rng(1).integers(0, period_s, 10_000)):
+        begun_s = int(shift_s) + online_s - period_s
+        if begun_s > 0:  # online at midnight
+            lines.append(f"{client},0,{begun_s}")
+        starts_s = range(int(shift_s), 86_400, period_s)
+        lines += [f"{client},{s},{min(s + online_s, 86_400)}" for s in starts_s]
+    path.write_text("\n".join(lines))
+
+
 def measure(case: Case) -> Measured:
     """The differences of `wall_time_s` in the run's table."""
     with tempfile.TemporaryDirectory(prefix="paceline-") as place:
-        run = PlannedRun("", scenario(case), Path(place) / "run")
+        trace = Path(place) / "trace.csv"
+        if case.traces:
+            _write_trace(trace)
+        run = PlannedRun("", scenario(case, trace), Path(place) / "run")
         try:
             simulate(run)
         finally:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from federation.energy.carbon_trace import CarbonTrace
 from federation.energy.curve import Curve
@@ -37,22 +38,14 @@ def illustrative_day() -> CarbonTrace:
     """The day in steps of an hour (by the middle of each), which begins anew every 24 hours."""
     table = region_table()
     regions = tomllib.loads(_FILE.read_text(encoding="utf-8"))
-    times_s = np.arange(24) * 3600.0
+    times_s = np.arange(24, dtype=np.float64) * 3600.0
     zones = {
-        region: Curve(
-            times_s,
-            np.array(
-                [
-                    intensity(
-                        table.region(region).g_per_kwh,
-                        shape["swing"],
-                        hour + 0.5 + shape["utc_offset_h"],
-                    )
-                    for hour in range(24)
-                ]
-            ),
-            "repeat",
-        )
+        region: Curve(times_s, _day(table.region(region).g_per_kwh, **shape), "repeat")
         for region, shape in regions.items()
     }
     return CarbonTrace(NAME, zones, "average")
+
+
+def _day(mean_g_per_kwh: float, swing: float, utc_offset_h: float) -> NDArray[np.float64]:
+    hours = [hour + 0.5 + utc_offset_h for hour in range(24)]
+    return np.array([intensity(mean_g_per_kwh, swing, hour) for hour in hours], dtype=np.float64)

@@ -59,8 +59,8 @@ class ServerConfig(Section):
 class EnergyConfig(Section):
     """How energy in the network and emissions are counted.
 
-    `kwh_per_gb` stands for the networks' own figures; `carbon` is "table", "illustrative-day" or the path
-    of a trace.
+    `kwh_per_gb` stands for the networks' own figures; `carbon` is "table", "illustrative-day" or
+    the path of a trace.
     """
 
     network: Literal["allocational", "marginal"] = "allocational"
