@@ -12,13 +12,14 @@ from federation import stopping
 from federation.data.dataset import Dataset
 from federation.data.partition import Assignment, cached_assignment
 from federation.data.source import load
-from federation.errors import BadInput, ScenarioError, unknown_choice
+from federation.errors import BadInput, RunError, ScenarioError, unknown_choice
 from federation.scenario import files, overrides, sweep
 from federation.scenario.schema import ChannelConfig, Scenario
 from simulations.destinations import PlannedRun, base_of, check_place
 
 if TYPE_CHECKING:
     from federation.models.learner import Learner
+    from simulations.world import World
 
 __all__ = [
     "Materials",
@@ -126,7 +127,7 @@ def _check_names(scenario: Scenario, where: str) -> None:
         check_selection(strategy)
         for direction, channel in (("uplink", scenario.uplink), ("downlink", scenario.downlink)):
             _check_codec(direction, channel)
-        check_fleet(scenario)
+        _check_selection(scenario, check_fleet(scenario))
         _check_backend(scenario.engine.backend)
     except ScenarioError as error:
         raise ScenarioError(f"{where}: {error}") from None
@@ -136,6 +137,18 @@ def _check_names(scenario: Scenario, where: str) -> None:
             raise
         reason = f"{type(error).__name__}: {error}"
         raise ScenarioError(f"{where}: [strategy] with {' and '.join(own)}: {reason}") from None
+
+
+def _check_selection(scenario: Scenario, world: World) -> None:
+    """Try the policy on the fleet as it is at the start."""
+    from strategies.catalogue import build_chooser, build_schedule
+
+    if not build_schedule(scenario.strategy).selects:
+        return
+    try:
+        build_chooser(scenario).rehearse(scenario.data.clients, world.outlook(lambda: 0.0))
+    except RunError as error:
+        raise ScenarioError(str(error)) from None
 
 
 def _check_codec(direction: str, channel: ChannelConfig) -> None:

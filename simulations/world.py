@@ -135,13 +135,16 @@ class World:
         self.conditions.restore(state)
 
 
-def check_fleet(scenario: Scenario) -> None:
-    """Read all that a fleet is made of. Raises ScenarioError for what is not known or cannot be."""
-    # Arithmetic and rows matter to none of it, and are known only with the data.
-    world = World.of(scenario, 1.0, np.zeros(scenario.data.clients, np.int64), 0.0)
+def check_fleet(scenario: Scenario) -> World:
+    """Read all that a fleet is made of. Raises ScenarioError for what is not known or cannot be.
+
+    The world that it gives takes for granted what is known only with the data: arithmetic, rows.
+    """
+    world = World.of(scenario, 1.0, np.ones(scenario.data.clients, np.int64), 1.0)
     world.accountant.check()
     assert world.speeds
     assert world.conditions is not None
+    return world
 
 
 def population_of(scenario: Scenario) -> Population:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from federation.arrays import Arrays, Parts
 from federation.errors import RunError
 from federation.fleet import NO_LIMIT, Fleet, Limit
+from federation.outlook import Outlook
 from federation.rounds import Outcome
 from strategies.selections.base import Asked, Policy
 from strategies.selections.policies.random import Random
@@ -33,22 +34,30 @@ class Chooser:
 
     def choose(self, round_number: int, fleet: Fleet) -> list[int]:
         """The clients of a round in the order drawn; time passes where the policy waits."""
-        asked = min(math.ceil(self.count * self.over_selection - 1e-9), fleet.population)
-        choice = self.policy.choose(
-            Asked(
-                self.seed,
-                round_number,
-                fleet.population,
-                asked,
-                fleet.outlook,
-                self._memory,
-                self.deadline_s,
-            )
-        )
+        choice = self.policy.choose(self._question(round_number, fleet.population, fleet.outlook))
         if choice.wait_s:
             fleet.wait(choice.wait_s)
         self._memory = choice.memory
         return list(choice.clients)
+
+    def rehearse(self, population: int, outlook: Outlook) -> None:
+        """Ask for round 1 and change nothing: does the policy get along with such a fleet?
+
+        Raises what the policy raises.
+        """
+        self.policy.choose(self._question(1, population, outlook))
+
+    def _question(self, round_number: int, population: int, outlook: Outlook) -> Asked:
+        wanted = math.ceil(self.count * self.over_selection - 1e-9)
+        return Asked(
+            self.seed,
+            round_number,
+            population,
+            min(wanted, population),
+            outlook,
+            self._memory,
+            self.deadline_s,
+        )
 
     @property
     def limit(self) -> Limit:

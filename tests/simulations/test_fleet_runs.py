@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from federation.energy.illustrative_day import illustrative_day
 from federation.scenario.files import resolve
 from simulations.destinations import PlannedRun
 from simulations.launch import simulate
@@ -19,7 +20,7 @@ def run(tmp_path, harsh_toml):
     def run_it(name="run", engine=None, fleet=None, **changes):
         table = tomllib.loads(harsh_toml)
         for key, values in changes.items():
-            table[key] = table[key] | values if isinstance(values, dict) else values
+            table[key] = table.get(key, {}) | values if isinstance(values, dict) else values
         if fleet is not None:
             table["fleet"] = fleet
         if engine is not None:
@@ -162,3 +163,57 @@ def test_the_power_level_says_what_the_policy_did(run, policy):
     alone = strategy | {"schedule": "serial", "clients_per_round": 6}
     _, serial, _ = run("s", fleet=fleet, strategy=alone, local=local, rounds=1)
     assert set(serial.power_level) == {"1400 MHz"}, "everybody waits for the one that trains"
+
+
+CLEAN = [
+    {"share": 0.5, "region": "FRA", "waiting": "ignored"},
+    {"share": 0.5, "region": "POL", "waiting": "ignored"},
+]
+
+
+def carbon_aware(slack_s):
+    return {
+        "over_selection": 1.0,
+        "min_replies": 0.0,
+        "selection": "carbon-aware",
+        "args": {"candidates": 20, "slack_s": slack_s, "look_every_s": 3600.0},
+    }
+
+
+def test_carbon_aware_rounds_go_where_and_wait_until_the_grid_is_clean(run):
+    """The made-up day is cleanest around noon in Poland and France, 12 o'clock UTC."""
+    carbon = {"energy": {"carbon": "illustrative-day"}, "server": {}, "rounds": 2}
+    where, clients, _ = run("where", fleet=CLEAN, strategy=carbon_aware(0.0), **carbon)
+    assert set(clients.region) == {"FRA"}
+    when, _, _ = run("when", fleet=CLEAN, strategy=carbon_aware(86_400.0), **carbon)
+    first_s = when.virtual_time_s.iloc[1]
+    assert 11 * 3600 <= first_s < 13 * 3600
+    assert when.virtual_time_s.iloc[2] < first_s + 60, "it is clean now"
+    assert when.carbon_g.sum() < where.carbon_g.sum()
+    same = ["compute_j", "radio_j", "uplink_bytes"]
+    assert when[same].sum().tolist() == pytest.approx(where[same].sum().tolist())
+
+
+def test_emissions_are_those_of_the_hour_of_the_work(run):
+    """Waiting for the clean hour is not billed at its intensity, nor the work at the night's."""
+    day = illustrative_day()
+    carbon = {"energy": {"carbon": "illustrative-day"}, "server": {}, "rounds": 1}
+    rounds, _, _ = run("when", fleet=CLEAN, strategy=carbon_aware(86_400.0), **carbon)
+    row = rounds.iloc[1]
+    used_j = row.compute_j + row.radio_j + row.network_j
+    g_per_kwh = day.g_per_kwh("FRA", row.virtual_time_s, row.virtual_time_s).base
+    assert row.carbon_g == pytest.approx(used_j / 3.6e6 * g_per_kwh, rel=1e-6)
+
+
+def test_doubling_the_intensity_doubles_the_emissions_and_nothing_else(run, tmp_path):
+    found = []
+    for factor in (1, 2):
+        path = tmp_path / f"grid-{factor}.csv"
+        rows = [f"{hour * 3600},{300 * factor},{(500 + hour) * factor}" for hour in range(24)]
+        notes = ["# unit = g/kWh", "# kind = average", "# fill = repeat", "time_s,DEU,FRA"]
+        path.write_text("\n".join(notes + rows))
+        rounds, _, _ = run(f"times-{factor}", energy={"carbon": str(path)}, rounds=3)
+        found.append(rounds.drop(columns=["run", "wall_time_s"]).set_index("round"))
+    carbon = [column for column in found[0] if column.startswith("carbon_g")]
+    pd.testing.assert_frame_equal(2 * found[0][carbon], found[1][carbon])
+    pd.testing.assert_frame_equal(found[0].drop(columns=carbon), found[1].drop(columns=carbon))
