@@ -7,17 +7,16 @@ Raspberry Pi 3B+. In a profile each level is one `[[levels]]` with `mhz` or `cap
 
 from __future__ import annotations
 
-import tomllib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from typing import Literal
 
-from federation.energy.ranges import Range, as_range
+from federation.energy.ranges import Range
 from federation.errors import ScenarioError, unknown_choice
 
-TABLES = Path(__file__).parent / "tables"
+FIGURE = ("value", "low", "high")
 SETTINGS: Mapping[str, Literal["MHz", "W"]] = {"mhz": "MHz", "cap_w": "W"}
 
 
@@ -50,9 +49,7 @@ def levels_from(rows: Sequence[Mapping[str, object]], place: str) -> tuple[Level
     `place` names the profile. Raises ScenarioError where there is none, a figure is missing or not
     positive, they do not ascend, or the fastest has no relative_speed of 1.
     """
-    levels = tuple(
-        _level(row, f"{place}: levels, number {at}") for at, row in enumerate(rows, start=1)
-    )
+    levels = tuple(_level(row, f"{place}: level {at}") for at, row in enumerate(rows, start=1))
     if not levels:
         raise ScenarioError(f"{place}: levels is empty: give one or more, or leave it out")
     for slower, faster in pairwise(levels):
@@ -70,49 +67,64 @@ def levels_from(rows: Sequence[Mapping[str, object]], place: str) -> tuple[Level
     return levels
 
 
-def shipped_levels(name: str) -> tuple[Level, ...]:
-    """A table that ships: raspberry-pi-3b-plus or v100-resnet50. Raises ScenarioError."""
-    names = level_tables()
-    if name not in names:
-        raise ScenarioError(unknown_choice("table of levels", name, names))
-    table = tomllib.loads((TABLES / f"{name}.toml").read_text(encoding="utf-8"))
-    return levels_from(table["levels"], f"{name}.toml")
-
-
-def level_tables() -> list[str]:
-    """The names of the tables of levels that ship."""
-    return sorted(path.stem for path in TABLES.glob("*.toml") if "[[levels]]" in path.read_text())
-
-
 def _level(row: Mapping[str, object], place: str) -> Level:
+    valid = (*SETTINGS, "relative_speed", "train_w")
+    for key in row:
+        if key not in valid:
+            raise ScenarioError(f"{place}: {unknown_choice('key', key, valid)}")
     kinds = [key for key in SETTINGS if key in row]
-    unknown = sorted(row.keys() - {*SETTINGS, "relative_speed", "train_w"})
-    if len(kinds) != 1 or unknown:
+    if len(kinds) != 1:
         raise ScenarioError(
             f"{place}: keys {sorted(row)}: needs mhz or cap_w, relative_speed and train_w"
         )
-    speed = _positive(row.get("relative_speed"), f"{place}: relative_speed")
-    if not speed.is_exact:
-        raise ScenarioError(f"{place}: relative_speed must be one number, not a range")
     return Level(
-        setting=_positive(row[kinds[0]], f"{place}: {kinds[0]}").base,
+        setting=_exact(row[kinds[0]], f"{place}: {kinds[0]}"),
         unit=SETTINGS[kinds[0]],
-        relative_speed=speed.base,
+        relative_speed=_exact(row.get("relative_speed"), f"{place}: relative_speed"),
         train_w=_positive(row.get("train_w"), f"{place}: train_w"),
     )
 
 
+def _exact(value: object, place: str) -> float:
+    figure = _positive(value, place)
+    if not figure.is_exact:
+        raise ScenarioError(f"{place} must be one number, not a range")
+    return figure.base
+
+
 def _positive(value: object, place: str) -> Range:
     """A number, a Range, or a table with `value` and perhaps `low` and `high`."""
+    if isinstance(value, Range):
+        return _range({"low": value.low, "value": value.base, "high": value.high}, place)
     if isinstance(value, Mapping):
-        base = value.get("value")
-        ends = [value.get("low", base), base, value.get("high", base)]
-    else:
-        ends = [value] * 3
+        return _range(value, place)
+    return Range.exact(_number(value, place))
+
+
+def _range(table: Mapping[str, object], place: str) -> Range:
+    for key in table:
+        if key not in FIGURE:
+            raise ScenarioError(f"{place}: {unknown_choice('key', key, FIGURE)}")
+    base = _number(table.get("value"), f"{place}.value")
+    low = _number(table.get("low", base), f"{place}.low")
+    high = _number(table.get("high", base), f"{place}.high")
+    if not low <= base <= high:
+        raise ScenarioError(
+            f"{place}: low = {low:g}, value = {base:g}, high = {high:g}: must be in this order"
+        )
+    return Range(low, base, high)
+
+
+def _number(value: object, place: str) -> float:
+    """A number greater than 0, as TOML has it: text in quotes and true are none."""
+    if value is None:
+        raise ScenarioError(f"{place}: missing")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ScenarioError(f"{place} = {value!r}: must be a number, without quotes")
     try:
-        figure = value if isinstance(value, Range) else Range(*(float(str(end)) for end in ends))
-    except ValueError:
-        figure = as_range(0.0)
-    if figure.low <= 0:
-        raise ScenarioError(f"{place} = {value!r}: must be a positive number, or low to high")
-    return figure
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not 0 < number < math.inf:
+        raise ScenarioError(f"{place} = {value!r}: must be greater than 0 and finite")
+    return number

@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from federation.energy.levels import shipped_levels
 from federation.energy.ranges import Range
 from federation.errors import ScenarioError
 from simulations.devices import check_payload, device_profile, network_profile, profile_names
@@ -58,11 +57,44 @@ def test_rates_derived_from_a_benchmark_are_known_to_40_percent():
 
 
 @pytest.mark.parametrize(
-    ("name", "table"),
-    [("raspberry-pi-3b-plus", "raspberry-pi-3b-plus"), ("nvidia-v100", "v100-resnet50")],
+    ("name", "first", "energies", "work_s", "within"),
+    [
+        # J per 1000 sysbench events, 2793.28 of them a second at full speed
+        (
+            "raspberry-pi-3b-plus",
+            "600 MHz",
+            [1.220, 1.190, 1.119, 1.064, 1.028, 1.002, 0.972, 1.078, 1.063],
+            1000 / 2793.28,
+            1e-3,
+        ),
+        # Wh per epoch of ResNet-50, which takes 3514.99 s at full speed
+        (
+            "nvidia-v100",
+            "100 W cap",
+            [185.3, 171.6, 166.6, 178.0, 190.1, 204.5, 215.0],
+            3514.99 / 3600,
+            0.1,
+        ),
+    ],
 )
-def test_measured_levels_are_those_of_the_tables(name, table):
-    assert device_profile(name).levels == shipped_levels(table)
+def test_each_level_takes_the_energy_that_was_measured(name, first, energies, work_s, within):
+    levels = device_profile(name).levels
+    assert levels[0].label == first
+    assert [level.energy_j(work_s).base for level in levels] == pytest.approx(energies, abs=within)
+
+
+def test_measured_levels_stand_in_one_place_only(repo_root):
+    """Two copies of a table would drift apart."""
+    packages = ("federation", "strategies", "clients", "simulations")
+    holders = {
+        path.name
+        for package in packages
+        for path in (repo_root / package).rglob("*.toml")
+        if "[[levels]]" in path.read_text(encoding="utf-8")
+    }
+    assert holders == {"raspberry-pi-3b-plus.toml", "nvidia-v100.toml"}
+    counts = [len(device_profile(name).level_rows) for name in DEVICES]
+    assert sorted(counts)[-2:] == [7, 9]
 
 
 def test_the_throttled_pi_4_is_as_slow_as_measured():

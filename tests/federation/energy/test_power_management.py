@@ -7,14 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from federation.energy.dvfs import POLICIES, choose, extra_j
-from federation.energy.levels import Level, shipped_levels
+from federation.energy.levels import Level
 from federation.energy.power_caps import interpolated
 from federation.energy.power_law import PowerLaw, fit
 from federation.energy.ranges import Range
 from federation.errors import ScenarioError
+from simulations.devices import device_profile
 
-PI = shipped_levels("raspberry-pi-3b-plus")
-V100 = shipped_levels("v100-resnet50")
+PI = device_profile("raspberry-pi-3b-plus").levels
+V100 = device_profile("nvidia-v100").levels
 PI_IDLE_W = 1.09  # 1.06 to 1.12 W on the rail
 
 
