@@ -117,6 +117,17 @@ class Population:
         """Read all profiles. Raises ScenarioError for an unknown or broken one."""
         assert self.places
 
+    def check_training(self, names: Sequence[str]) -> None:
+        """Whether every device's profile says how fast it trains the model of these names.
+
+        Raises ScenarioError, naming the share, the device, the model and the remedy.
+        """
+        for number, place in enumerate(self.places):
+            try:
+                place.device.training_s(1.0, 1.0, names)
+            except ScenarioError as error:
+                raise ScenarioError(f"fleet.{number}.device: {error}") from None
+
     def place(self, client: int) -> Place:
         """The client's device, link and region."""
         return self.places[self.share_of(client)]

@@ -20,6 +20,7 @@ from simulations.fuel import Fuel
 from simulations.link import SharedLink
 from simulations.outlook import Sizes, VirtualOutlook
 from simulations.power import PowerManager
+from simulations.profiles.device import rate_names
 from simulations.share_energy import ShareEnergy
 from simulations.speeds import Speed, Training
 from simulations.workload import Workload
@@ -45,7 +46,8 @@ class World:
         model_bytes: float,
     ) -> World:
         """The world of clients that hold so many `rows` each, shape (population,)."""
-        training = Training(flop_per_example, (scenario.model.name,))
+        names = rate_names(scenario.model.name, scenario.data.source)
+        training = Training(flop_per_example, names)
         workload = Workload(rows, scenario.data.holdout, scenario.local)
         return cls(scenario, training, workload, Sizes(model_bytes, model_bytes))
 
@@ -141,6 +143,7 @@ def check_fleet(scenario: Scenario) -> World:
     The world that it gives takes for granted what is known only with the data: arithmetic, rows.
     """
     world = World.of(scenario, 1.0, np.ones(scenario.data.clients, np.int64), 1.0)
+    world.population.check_training(world.training.names)
     world.accountant.check()
     assert world.speeds
     assert world.conditions is not None

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, NonNegativeFloat, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from federation.energy.levels import Level, levels_from
 from federation.energy.ranges import Range
 from federation.errors import ScenarioError
 from federation.scenario.partitions import Section, Text
 from simulations.profiles.figure import Figure, Positive, Status, with_inherited
+
+Factor = Annotated[float, Field(ge=1, le=1e6)]
 
 Class = Literal["microcontroller", "board", "phone", "laptop", "desktop", "gpu", "server"]
 Boundary = Literal["rail", "package", "board", "wall", "gpu"]
@@ -51,9 +53,9 @@ class DeviceProfile(Section):
     sleep_w: Figure | None = None
     train_w: Positive | None = None
     battery_wh: Positive | None = None
-    supply_factor: Annotated[float, Field(ge=1)] = 1.0
-    startup_s: NonNegativeFloat = 0.0
-    throttle: Annotated[float, Field(ge=1)] = 1.0
+    supply_factor: Factor = 1.0
+    startup_s: Annotated[float, Field(ge=0, le=1e9)] = 0.0
+    throttle: Factor = 1.0
     level_rows: list[dict[str, Any]] = Field([], alias="levels")
 
     @model_validator(mode="before")
@@ -74,6 +76,11 @@ class DeviceProfile(Section):
     def _check(self) -> DeviceProfile:
         if self.flop_rate is None and not self.rates:
             raise ValueError("needs training_flop_per_s, or measured examples/s under [rates]")
+        if self.flop_rate is not None and self.flop_rate.low < 1:
+            raise ValueError(
+                f"training_flop_per_s = {self.flop_rate.low:g}: must be at least 1 operation a "
+                "second, its low end as well"
+            )
         if self.level_rows and (self.source is None or self.status is None):
             raise ValueError("levels: missing source and status; give them at the profile's top")
         if self.level_rows and self.train_w and self.train_w.range != self.levels[-1].train_w:
@@ -128,18 +135,29 @@ class DeviceProfile(Section):
         """Examples/s under the first of these names that was measured, such as a model's."""
         return next((self.rates[name] for name in names if name in self.rates), None)
 
-    def training_s(self, examples: float, flop: float, names: Iterable[str] = ()) -> Range:
+    def training_s(self, examples: float, flop: float, names: Sequence[str] = ()) -> Range:
         """Seconds at full speed to train on so many examples, which take `flop` in all.
 
-        A measured rate beats the arithmetic. The range is that of the rate (40 % where it was
-        derived from a benchmark); the operations are counted and exact. Raises ScenarioError where
-        neither is known.
+        `names` are those that the model may have under `[rates]` (see `rate_names`). A measured
+        rate beats the arithmetic. The range is that of the rate (40 % where it was derived from a
+        benchmark); the operations are counted and exact. Raises ScenarioError, with the remedy,
+        where neither is known.
         """
         rate = self.measured_rate(names)
         if rate is not None:
             return Range.exact(examples * self.throttle) / rate.range
-        flop_rate = self._known("training_flop_per_s", self.flop_rate)
-        return Range.exact(flop * self.throttle) / flop_rate.range
+        if self.flop_rate is None:
+            raise ScenarioError(self._cannot_train(names))
+        return Range.exact(flop * self.throttle) / self.flop_rate.range
+
+    def _cannot_train(self, names: Sequence[str]) -> str:
+        wanted = names[-1] if names else "MODEL"
+        known = ", ".join(sorted(self.rates)) or "none"
+        return (
+            f"device {self.title!r}: how fast it trains model {wanted!r} is not known: its profile "
+            f"gives no training_flop_per_s, and under [rates] only {known}; add {wanted} = "
+            "EXAMPLES_PER_SECOND there, or take another device"
+        )
 
     def _known(self, key: str, figure: Figure | None) -> Figure:
         if figure is None:
@@ -148,3 +166,15 @@ class DeviceProfile(Section):
                 "profile of your own that gives it"
             )
         return figure
+
+
+def rate_names(model: str, source: str) -> tuple[str, str]:
+    """What `[rates]` may call a model: with the data set first, then the model alone.
+
+    `model` and `source` are `model.name` and `data.source` of a scenario.
+
+    >>> rate_names("cnn", "hub:ylecun/mnist")
+    ('cnn-mnist', 'cnn')
+    """
+    data = source.rstrip("/").replace(":", "/").rpartition("/")[2].removesuffix(".parquet")
+    return f"{model}-{data}", model

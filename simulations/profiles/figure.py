@@ -18,6 +18,8 @@ STATUSES: Final = {
     "M": "measured by the author of the profile",
 }
 INHERITED: Final = ("source", "status")
+SMALLEST: Final = 1e-12  # of what is not nothing; beyond these two, products and quotients of
+LARGEST: Final = 1e24  # figures might not fit a float
 
 
 class Figure(Section):
@@ -47,6 +49,9 @@ class Figure(Section):
                 f"low = {self.low:g}, value = {self.value:g}, high = {self.high:g}: "
                 "must be in this order"
             )
+        for end in (self.low, self.value, self.high):
+            if end and not SMALLEST <= end <= LARGEST:
+                raise ValueError(f"{end:g} must be 0, or from {SMALLEST:g} to {LARGEST:g}")
         return self
 
     @property
@@ -78,7 +83,8 @@ PositiveShare = Annotated[Figure, AfterValidator(_check_positive), AfterValidato
 def with_inherited(table: Mapping[str, Any], figures: set[str]) -> dict[str, Any]:
     """The table of a profile, in which each figure has the profile's source and status.
 
-    `figures` are the keys that hold figures. A key may also hold a table of figures (`rates`).
+    `figures` are the keys that hold figures. A key may also hold a table of figures (`rates`),
+    which may be empty.
     """
     own = {key: table[key] for key in INHERITED if key in table}
     return {key: _given(value, own) if key in figures else value for key, value in table.items()}
@@ -89,6 +95,6 @@ def _given(value: Any, own: Mapping[str, Any]) -> Any:
         return {**own, "value": value}
     if not isinstance(value, Mapping):
         return value
-    if value and not (value.keys() & Figure.model_fields.keys()):
+    if not value.keys() & Figure.model_fields.keys():
         return {key: _given(entry, own) for key, entry in value.items()}
     return {**own, **cast(Mapping[str, Any], value)}

@@ -70,6 +70,19 @@ class NetworkProfile(Section):
     def _inherit(cls, given: Any) -> Any:
         return with_inherited(given, FIGURES) if isinstance(given, dict) else given
 
+    @model_validator(mode="after")
+    def _check_cap(self) -> NetworkProfile:
+        base, cap = self.radio_base_w, self.radio_cap_w
+        if base is None or cap is None:
+            return self
+        for end in ("value", "low", "high"):
+            if getattr(cap, end) < getattr(base, end):
+                raise ValueError(
+                    f"radio_cap_w.{end} = {getattr(cap, end):g} is below radio_base_w.{end} = "
+                    f"{getattr(base, end):g}: the radio could not draw its base power"
+                )
+        return self
+
     def download_s(self, size_bytes: int) -> float:
         """Seconds from the server to the device: half a round trip and the transfer."""
         return float(self.round_trip_ms) / 2000 + self._transfer_s(size_bytes, self.down_mbit_per_s)

@@ -1,5 +1,6 @@
 """A user's own profiles: what they give to energy and time, and what is refused."""
 
+import math
 import re
 
 import pandas as pd
@@ -11,6 +12,7 @@ from federation.energy.ranges import Range
 from federation.errors import ScenarioError
 from federation.scenario.fleet import FleetShare
 from simulations.devices import Population, device_profile, network_profile
+from simulations.profiles.device import DeviceProfile, rate_names
 from simulations.profiles.figure import Figure
 
 DEVICE = """
@@ -100,6 +102,65 @@ def test_a_throttled_device_takes_so_many_times_longer(written):
     assert device.training_s(100, 8e9, ["cnn"]) == Range.exact(4.0)
 
 
+RATES = "title = 'x'\nclass = 'board'\nboundary = 'wall'\nsource = 's'\nstatus = 'M'\n[rates]\n"
+
+
+def test_a_device_may_be_known_by_measured_rates_alone(written):
+    device = device_profile(written(RATES + "cnn = 50\ncnn-mnist = 25\n"))
+    for source in ("mnist", "hub:ylecun/mnist", "data/mnist.parquet", "/data/mnist/"):
+        assert device.training_s(100, 8e9, rate_names("cnn", source)) == Range.exact(4.0)
+    assert device.training_s(100, 8e9, rate_names("cnn", "digits")) == Range.exact(2.0)
+
+
+def test_a_model_without_a_rate_is_refused_with_device_model_and_remedy(written):
+    path = written(RATES + "cnn = 50\nlenet5 = 40\n")
+    population = fleet("raspberry-pi-4", path)
+    population.check_training(rate_names("cnn", "mnist"))
+    with pytest.raises(ScenarioError) as caught:
+        population.check_training(rate_names("mlp", "mnist"))
+    assert str(caught.value) == (
+        "fleet.1.device: device 'x': how fast it trains model 'mlp' is not known: its profile "
+        "gives no training_flop_per_s, and under [rates] only cnn, lenet5; add mlp = "
+        "EXAMPLES_PER_SECOND there, or take another device"
+    )
+
+
+def test_an_empty_table_of_rates_is_the_same_as_none(written):
+    device = device_profile(written(DEVICE + "[rates]\n"))
+    assert device == device_profile(written(DEVICE))
+
+
+def test_a_run_on_a_device_that_cannot_train_the_model_is_refused_before_it_starts(here, refused):
+    (here / "mine.toml").write_text(RATES + "cnn = 50\n")
+    said = refused("run", "quickstart", *OWN, "--set", "model.name=mlp")
+    assert "fleet.0.device: device 'x': how fast it trains model 'mlp' is not known" in said
+
+
+@given(
+    st.floats(1e-12, 1e24),
+    st.floats(1, 1e24),
+    st.floats(1, 1e6),
+    st.floats(0, 1e15),
+    st.floats(0, 1e30),
+)
+def test_no_figure_that_is_let_through_overflows(watts, rate, throttle, examples, flop):
+    figure = {"source": "s", "status": "M"}
+    device = DeviceProfile.model_validate(
+        {
+            "title": "x",
+            "class": "board",
+            "boundary": "wall",
+            "train_w": {"value": watts, **figure},
+            "training_flop_per_s": {"value": rate, **figure},
+            "rates": {"cnn": {"value": watts, **figure}},
+            "throttle": throttle,
+        }
+    )
+    for names in ((), ("cnn",)):
+        seconds = device.training_s(examples, flop, names)
+        assert (device.levels[0].train_w * seconds).high < math.inf
+
+
 def test_what_is_not_known_is_asked_for_by_name(written):
     bare = "title = 'x'\nclass = 'board'\nboundary = 'wall'\nsource = 's'\nstatus = 'M'\n"
     device = device_profile(written(bare + "[rates]\ncnn = 5\n"))
@@ -108,7 +169,6 @@ def test_what_is_not_known_is_asked_for_by_name(written):
         (lambda: device.idle, "idle_w"),
         (lambda: device.levels, "train_w"),
         (lambda: device.training_flop_per_s, "training_flop_per_s"),
-        (lambda: device.training_s(1, 1.0, ["mlp"]), "training_flop_per_s"),
     ]:
         with pytest.raises(ScenarioError, match=f"device 'x'.*gives no {key}"):
             ask()
@@ -164,6 +224,14 @@ def test_two_profiles_of_one_name_are_refused(written, tmp_path):
         ),
         ("training_flop_per_s", "throttle = 0.5\n#", "throttle = 0.5: must be at least 1"),
         ("training_flop_per_s", "#", "needs training_flop_per_s, or .*rates"),
+        ("training_flop_per_s", "[rates]\n#", "needs training_flop_per_s, or .*rates"),
+        ("4e9, low = 2e9", "4e9, low = 1e-3", "training_flop_per_s = 0.001: must be at least 1"),
+        ("4e9, low = 2e9", "4e9, low = 1e-300", "training_flop_per_s: 1e-300 must be 0, or from"),
+        ("4e9, low = 2e9", "4e9, low = 5e-324", "training_flop_per_s: 4.94066e-324 must be 0, or"),
+        ("high = 8e9", "high = 1e300", "training_flop_per_s: 1e[+]300 must be 0, or from 1e-12 to"),
+        ("idle_w = 2.0", f"idle_w = 1{'0' * 400}", "idle_w.value = 10*[.]{3}: must be"),
+        ("training_flop_per_s", "throttle = 1e300\n#", "throttle = 1e[+]300: must be less than or"),
+        ("training_flop_per_s", "startup_s = 1e300\n#", "startup_s = 1e[+]300: must be less"),
     ],
 )
 def test_a_device_that_is_not_right_is_refused_in_one_line(written, old, new, complaint):
@@ -209,6 +277,17 @@ def test_levels_that_are_not_right_are_refused(written, old, new, complaint):
         ("title", "marginal_share = 1.5\ntitle", "marginal_share: must be a share"),
         ("title", "radio_base_w = -1\ntitle", "radio_base_w.value = -1: must be at least 0"),
         ("title", "title = [", "not valid TOML"),
+        (
+            "title",
+            "radio_base_w = 1.2\nradio_cap_w = 1\ntitle",
+            "radio_cap_w.value = 1 is below radio_base_w.value = 1.2",
+        ),
+        (
+            "title",
+            "radio_base_w = { value = 1, high = 3 }\nradio_cap_w = 2\ntitle",
+            "radio_cap_w.high = 2 is below radio_base_w.high = 3",
+        ),
+        ("mbit_per_s = 8", "mbit_per_s = 1e-300", "down_mbit_per_s: 1e-300 must be 0, or from"),
     ],
 )
 def test_a_network_that_is_not_right_is_refused_in_one_line(written, old, new, complaint):
@@ -221,7 +300,10 @@ def test_a_file_that_is_not_there_is_said(tmp_path):
     assert "no such file" in refusal(device_profile, str(tmp_path / "mine.toml"))
 
 
-@given(st.floats(0, 1e6), st.floats(0, 1e6), st.floats(0, 1e6))
+SOME = st.just(0.0) | st.floats(1e-12, 1e24)
+
+
+@given(SOME, SOME, SOME)
 def test_a_figure_has_its_value_between_its_ends(a, b, c):
     low, value, high = sorted([a, b, c])
     figure = Figure(value=value, low=low, high=high, status="M", source="s")
