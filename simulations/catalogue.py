@@ -9,7 +9,7 @@ import inspect
 import shutil
 import sys
 import textwrap
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -24,10 +24,11 @@ _WIDEST = 100
 
 @dataclass(frozen=True)
 class Entry:
-    """A name and a few words about it."""
+    """A name and a few words about it; without a name a heading, or a note on the whole list."""
 
     name: str
     about: str
+    is_note: bool = False
 
 
 def kinds() -> dict[str, Callable[[], Iterable[Entry]]]:
@@ -65,15 +66,16 @@ def lines(entries: Iterable[Entry], columns: int) -> Iterator[str]:
     entries = list(entries)
     width = max((len(entry.name) for entry in entries), default=0) + 4
     for entry in entries:
-        first = f"  {entry.name:<{width - 2}}"
+        indent = 2 if entry.is_note else width
+        first = " " * indent if entry.is_note else f"  {entry.name:<{width - 2}}"
         text = textwrap.wrap(
             entry.about,
-            max(columns - width, 20),
+            max(columns - indent, 20),
             break_long_words=False,
             break_on_hyphens=False,
         )
         yield f"{first}{text[0] if text else ''}".rstrip()
-        yield from (" " * width + more for more in text[1:])
+        yield from (" " * indent + more for more in text[1:])
 
 
 def _scenarios() -> Iterable[Entry]:
@@ -183,18 +185,31 @@ def _partitions() -> Iterator[Entry]:
 
 def _devices() -> Iterator[Entry]:
     from simulations import devices
-    from simulations.profiles.describe import device_about
+    from simulations.profiles import listing
 
-    for name in devices.profile_names("devices"):
-        yield Entry(name, device_about(devices.device_profile(name)))
+    known = {name: devices.device_profile(name) for name in devices.profile_names("devices")}
+    cells = {name: listing.device_cells(profile) for name, profile in known.items()}
+    return _table(listing.DEVICE_HEADING, cells, listing.device_notes(known))
 
 
 def _networks() -> Iterator[Entry]:
     from simulations import devices
-    from simulations.profiles.describe import network_about
+    from simulations.profiles import listing
 
-    for name in devices.profile_names("networks"):
-        yield Entry(name, network_about(devices.network_profile(name)))
+    known = {name: devices.network_profile(name) for name in devices.profile_names("networks")}
+    cells = {name: listing.network_cells(profile) for name, profile in known.items()}
+    return _table(listing.NETWORK_HEADING, cells, listing.network_notes(known))
+
+
+def _table(
+    heading: Sequence[str], cells: Mapping[str, Sequence[str]], notes: Iterable[str]
+) -> Iterator[Entry]:
+    """A heading, a row a name in aligned columns, and notes."""
+    from simulations.profiles.listing import aligned
+
+    rows = aligned([heading, *cells.values()])
+    yield from (Entry(name, row) for name, row in zip(["", *cells], rows, strict=True))
+    yield from (Entry("", note, is_note=True) for note in notes)
 
 
 def _about(documented: object) -> str:

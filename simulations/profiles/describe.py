@@ -1,9 +1,10 @@
-"""A profile in a line, for `paceline list` and the reference."""
+"""A profile in words, for the reference (docs/profiles.md)."""
 
 from __future__ import annotations
 
 from typing import Final
 
+from federation.energy.ranges import Range
 from federation.units import scaled
 from simulations.profiles.device import DeviceProfile
 from simulations.profiles.figure import Figure
@@ -11,24 +12,6 @@ from simulations.profiles.network import NetworkProfile
 
 SCALES: Final = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 BITS: Final = SCALES[2:]
-
-
-def device_about(device: DeviceProfile) -> str:
-    """Title, class, rate with its range, watts and where they were taken."""
-    parts = [f"{device.title}: {device.device_class}", device_rate(device), device_watts(device)]
-    if device.level_rows:
-        parts.append(f"{len(device.level_rows)} levels of power")
-    if device.battery_wh is not None:
-        parts.append(f"battery {device.battery_wh.value:g} Wh")
-    return ", ".join(part for part in parts if part)
-
-
-def network_about(network: NetworkProfile) -> str:
-    """Title, rates, round trip, and energy at the device and beyond it."""
-    parts = [f"{network.title}: {network_rates(network)}", network_energy(network)]
-    if network.duty_cycle is not None:
-        parts.append(f"on the air {network.duty_cycle.value:.0%} of the time")
-    return "; ".join(part for part in parts if part)
 
 
 def device_rate(device: DeviceProfile) -> str:
@@ -40,13 +23,22 @@ def device_rate(device: DeviceProfile) -> str:
 
 
 def device_watts(device: DeviceProfile) -> str:
-    """`idle 3 W, training 6 W (rail)`; what is not known is left out."""
-    parts = []
-    if device.idle_w is not None:
-        parts.append(f"idle {device.idle_w.value:.3g} W")
-    if "train_w" not in device.missing_energy:
-        parts.append(f"training {device.levels[-1].train_w.base:.3g} W")
-    return f"{', '.join(parts)} ({device.boundary})" if parts else ""
+    """`idle 3 W (2.5 to 3), training 6 W (5 to 7.2); rail`."""
+    idle = None if device.idle_w is None else device.idle_w.range
+    train = None if "train_w" in device.missing_energy else device.levels[-1].train_w
+    parts = [f"{what} {_watts(watts)}" for what, watts in (("idle", idle), ("training", train))]
+    if device.level_rows:
+        parts.append(f"{len(device.level_rows)} levels")
+    if device.battery_wh is not None:
+        parts.append(f"battery {device.battery_wh.value:g} Wh")
+    return f"{', '.join(parts)}; {device.boundary}"
+
+
+def _watts(figure: Range | None) -> str:
+    if figure is None:
+        return "not known"
+    text = f"{figure.base:.3g} W"
+    return text if figure.is_exact else f"{text} ({figure.low:.3g} to {figure.high:.3g})"
 
 
 def network_rates(network: NetworkProfile) -> str:
@@ -85,7 +77,7 @@ def _ranged(figure: Figure, unit: str) -> str:
     text = scaled(figure.value, unit, SCALES)
     if figure.range.is_exact:
         return text
-    low, high = (scaled(end, unit, SCALES) for end in (figure.low, figure.high))
-    if low.endswith(text.split()[1]):
-        low = low.split()[0]
-    return f"{text} ({low} to {high})"
+    ends = [scaled(end, unit, SCALES) for end in (figure.low, figure.high)]
+    if all(end.endswith(text.split()[1]) for end in ends):
+        ends = [end.split()[0] for end in ends]
+    return f"{text} ({ends[0]} to {ends[1]})"

@@ -60,11 +60,14 @@ def test_a_round_by_hand():
     assert made.carbon_g.base == pytest.approx(whole / KWH * 56.0)
 
 
-def test_the_range_of_the_training_rate_is_that_of_the_energy():
-    """6.35 GFLOP/s, from 3.81 to 8.89: the same work may take 1.67 or 0.71 times as long."""
+def test_the_ranges_of_rate_and_power_are_that_of_the_energy():
+    """6.35 GFLOP/s, from 3.81 to 8.89: the same work may take 1.67 or 0.71 times as long.
+
+    6 W, from 5 to 7.2.
+    """
     (usage,) = bill(accountant()).usages
-    assert usage.compute_j.low == pytest.approx(60 * 6.35 / 8.89)
-    assert usage.compute_j.high == pytest.approx(60 * 6.35 / 3.81)
+    assert usage.compute_j.low == pytest.approx(50 * 6.35 / 8.89)
+    assert usage.compute_j.high == pytest.approx(72 * 6.35 / 3.81)
 
 
 def test_the_server_takes_its_power_times_the_overhead_all_round_long():
@@ -87,8 +90,8 @@ def test_the_scenarios_own_network_factor_replaces_the_profiles():
 
 
 def test_a_part_is_not_known_where_one_profile_does_not_have_it():
-    """The NVIDIA P100's trace says nothing of its idle power."""
-    shares = [FleetShare(share=0.5), FleetShare(device="nvidia-p100", share=0.5)]
+    """No idle figure of the MacBook Neo was found."""
+    shares = [FleetShare(share=0.5), FleetShare(device="apple-a18-pro", share=0.5)]
     made = bill(accountant(shares))
     assert made.waiting_j == {0: None}
     assert made.bystanders_j is None
@@ -178,7 +181,7 @@ def test_all_energy_columns_are_filled(runs):
 
 
 def test_a_run_says_which_parts_are_not_counted(paceline, small):
-    device = 'fleet=[{ device = "nvidia-p100" }]'
+    device = 'fleet=[{ device = "apple-a18-pro" }]'
     told = paceline("run", small, "--set", device, "--set", "rounds=1")
     assert told.code == 0
     assert "energy of waiting is not counted: a profile of the fleet has no figure" in told.err

@@ -47,6 +47,35 @@ def test_every_figure_has_a_source_and_a_status(name):
         assert len(source) > 3
 
 
+# All that a fleet's energy needs: what training draws, and what waiting does.
+WITHOUT_IDLE = {"apple-a18-pro", "desktop-i5-7400t", "phone-wu"}
+
+
+def test_waiting_is_known_of_most_devices():
+    full = [name for name in DEVICES if not device_profile(name).missing_energy]
+    assert len(full) >= 17
+    assert {name for name in DEVICES if "idle_w" in device_profile(name).missing_energy} == (
+        WITHOUT_IDLE
+    )
+
+
+@pytest.mark.parametrize(("name", "limit_w"), [("nvidia-t4", 70), ("nvidia-a100", 400)])
+def test_a_limit_of_power_is_not_taken_for_what_training_draws(name, limit_w):
+    """ResNet-50 takes 0.66 to 0.89 of the highest cap on the four GPUs of the Zeus trace."""
+    watts = device_profile(name).levels[-1].train_w
+    assert watts.low == pytest.approx(0.66 * limit_w, rel=0.01)
+    assert watts.base == pytest.approx(0.81 * limit_w, rel=0.01)
+    assert watts.high == limit_w
+
+
+def test_watts_of_a_benchmark_are_a_range_and_not_called_read():
+    """HPL's watts stand in for training's: derived, with what another load draws as an end."""
+    found = [device_profile(name).train_w for name in DEVICES]
+    found = [figure for figure in found if figure is not None and "HPL" in figure.source]
+    assert len(found) >= 8
+    assert all(figure.status == "D" and not figure.range.is_exact for figure in found)
+
+
 def test_rates_derived_from_a_benchmark_are_known_to_40_percent():
     derived = [device_profile(name).flop_rate for name in DEVICES]
     derived = [rate for rate in derived if rate.status == "D"]
