@@ -43,7 +43,7 @@ def main(grid: Grid, context: Context) -> None:
     given = context.run_config
     out, resume = str(given.get("out", "")), bool(given.get("resume", False))
     runs = plan(str(given["scenario"]), [], out or None, resume)
-    check_materials(runs)
+    check_materials(runs, is_virtual=isinstance(grid, SimulatedGrid))
     roster = None if isinstance(grid, SimulatedGrid) else Roster(grid)
     failed: list[str] = []
     for run in runs:

@@ -23,7 +23,7 @@ from federation.seeds import generator
 from simulations.profiles import files
 from simulations.profiles.device import DeviceProfile
 from simulations.profiles.files import PROFILES
-from simulations.profiles.network import NetworkProfile, check_payload
+from simulations.profiles.network import Direction, NetworkProfile, check_payload
 
 __all__ = [
     "PROFILES",
@@ -31,7 +31,6 @@ __all__ = [
     "NetworkProfile",
     "Place",
     "Population",
-    "check_payload",
     "device_profile",
     "network_profile",
     "profile_names",
@@ -127,6 +126,17 @@ class Population:
                 place.device.training_s(1.0, 1.0, names)
             except ScenarioError as error:
                 raise ScenarioError(f"fleet.{number}.device: {error}") from None
+
+    def check_payload(self, share: int, direction: Direction, size_bytes: float) -> None:
+        """Whether a payload of so many bytes may go over the link of the clients of a share.
+
+        Raises ScenarioError, naming share, network and bytes, where it would take over a day.
+        """
+        network = self.shares[share].network
+        try:
+            check_payload(network, self.places[share].network, direction, size_bytes)
+        except ScenarioError as error:
+            raise ScenarioError(f"fleet.{share}.network: {error}") from None
 
     def place(self, client: int) -> Place:
         """The client's device, link and region."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from federation import stopping
+from federation.arrays import Spec
 from federation.data.dataset import Dataset
 from federation.data.partition import Assignment, cached_assignment
 from federation.data.source import load
@@ -181,23 +182,33 @@ def _check_backend(backend: str) -> None:
         )
 
 
-def check_materials(runs: Sequence[PlannedRun]) -> None:
+def check_materials(runs: Sequence[PlannedRun], is_virtual: bool = True) -> None:
     """Load and share out the data of all runs and try out the models, before anything starts.
 
-    Raises BadInput, naming the run.
+    On a virtual fleet (not on real devices) its links must carry the models, too. Raises BadInput,
+    naming the run.
     """
-    from simulations.trial import check_step
+    from simulations.payloads import check_links
 
-    seen: set[str] = set()
+    seen: dict[str, Spec] = {}
     for run in runs:
         scenario = run.scenario
         key = f"{scenario.data!r} {scenario.model!r} {scenario.seed} {scenario.stop!r}"
-        if key in seen:
-            continue
-        seen.add(key)
         try:
-            made = materials(scenario)
-            stopping.check(scenario, made.learner.task.metric_name)
-            check_step(scenario, made.dataset, made.learner)
+            if key not in seen:
+                seen[key] = _check_training(scenario)
+            if is_virtual:
+                check_links(scenario, seen[key])
         except BadInput as error:
             raise type(error)(f"{run.label}: {error}") from None
+
+
+def _check_training(scenario: Scenario) -> Spec:
+    """The model's arrays, after a trial step on the data. Raises BadInput."""
+    from simulations.trial import check_step
+
+    made = materials(scenario)
+    spec = made.learner.spec
+    stopping.check(scenario, made.learner.task.metric_name)
+    check_step(scenario, made.dataset, made.learner)
+    return spec

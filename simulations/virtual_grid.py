@@ -123,6 +123,8 @@ class VirtualGrid(Grid):
             replace(reply, timing=flight.timing(reply.metrics, reply.sent_bytes))
             for flight, reply in found
         ]
+        for reply in replies:
+            self.world.check_payload(reply.client, "uplink", reply.sent_bytes)
         self._clock.advance_to(max(reply.timing.arrived_s for reply in replies))
         self.world.sizes.reply_bytes = replies[-1].sent_bytes
         return total, replies
@@ -203,6 +205,7 @@ class VirtualGrid(Grid):
         stamp(message, f"message-{self._messages}")
         told = message.metadata
         client = told.dst_node_id - _FIRST_NODE
+        self.world.check_payload(client, "downlink", size_bytes)
         speed = self.world.speed_of(client)
         draw = zlib.crc32(f"{told.group_id} {told.message_type}".encode())
         training = told.message_type == MessageType.TRAIN and speed.levels
@@ -229,5 +232,7 @@ class VirtualGrid(Grid):
         for landing in landings:
             self._jobs.forget(landing.flight)
             if landing.result is not None and landing.fault is None:
-                self.world.sizes.reply_bytes = landing.result.size_bytes
+                size_bytes = landing.result.size_bytes
+                self.world.check_payload(landing.flight.client, "uplink", size_bytes)
+                self.world.sizes.reply_bytes = size_bytes
         self.world.conditions.ended(landings)

@@ -21,8 +21,9 @@ from simulations.link import SharedLink
 from simulations.outlook import Sizes, VirtualOutlook
 from simulations.power import PowerManager
 from simulations.profiles.device import rate_names
+from simulations.profiles.network import LONGEST_TRANSFER_S, Direction
 from simulations.share_energy import ShareEnergy
-from simulations.speeds import Speed, Training
+from simulations.speeds import BITS, Speed, Training
 from simulations.workload import Workload
 
 _MBIT = 1e6
@@ -97,6 +98,17 @@ class World:
     def speed_of(self, client: int) -> Speed:
         """The links and the training of a client."""
         return self.speeds[self.population.share_of(client)]
+
+    def check_payload(self, client: int, direction: Direction, size_bytes: float) -> None:
+        """Raises ScenarioError for what would keep a client's link busy for more than a day.
+
+        Nothing is refused where a deadline bounds each exchange.
+        """
+        speed = self.speed_of(client)
+        rate = speed.down_bit_per_s if direction == "downlink" else speed.up_bit_per_s
+        needed_s = size_bytes * BITS / rate
+        if needed_s > LONGEST_TRANSFER_S and self.scenario.strategy.deadline_s is None:
+            self.population.check_payload(self.population.share_of(client), direction, size_bytes)
 
     def links(self) -> tuple[SharedLink | None, SharedLink | None]:
         """The server's own links, down and up; None: no limit."""

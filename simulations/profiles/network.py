@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pydantic import model_validator
 
@@ -36,6 +36,8 @@ FIGURES = {
     "cpe_w",
     "marginal_share",
 }
+Direction = Literal["downlink", "uplink"]
+
 LONGEST_TRANSFER_S: Final = 86_400.0
 RADIO = ("tx_nj_per_bit", "rx_nj_per_bit", "radio_base_w")
 BEYOND = ("infra_up_nj_per_bit", "infra_down_nj_per_bit")
@@ -91,7 +93,7 @@ class NetworkProfile(Section):
         """Seconds from the device to the server: half a round trip and the transfer."""
         return float(self.round_trip_ms) / 2000 + self._transfer_s(size_bytes, self.up_mbit_per_s)
 
-    def _transfer_s(self, size_bytes: int, mbit_per_s: Figure) -> float:
+    def _transfer_s(self, size_bytes: float, mbit_per_s: Figure) -> float:
         """With the pauses that the duty cycle asks for."""
         on_air_s = size_bytes * 8 / (float(mbit_per_s) * 1e6)
         return on_air_s if self.duty_cycle is None else on_air_s / self.duty_cycle.value
@@ -123,14 +125,19 @@ class NetworkProfile(Section):
         return figure.range
 
 
-def check_payload(network: NetworkProfile, size_bytes: int) -> None:
-    """Refuse what would keep the link busy for more than a day, each way.
+def check_payload(
+    name: str, network: NetworkProfile, direction: Direction, size_bytes: float
+) -> None:
+    """Refuse what would keep the link busy for more than a day in that direction.
 
-    A model over LoRa SF12 would take two weeks on the air and years with its duty cycle; a run
-    that quietly waits so long helps nobody. Raises ScenarioError.
+    `name` is the network's, as the user wrote it. A model over LoRa SF12 would take two weeks on
+    the air and years with its duty cycle; a run that quietly waits so long helps nobody. Raises
+    ScenarioError, with the largest payload that fits.
     """
-    slower = min(network.down_mbit_per_s, network.up_mbit_per_s, key=float)
-    needed_s = network._transfer_s(size_bytes, slower)
+    rate, what = network.up_mbit_per_s, "an uplink"
+    if direction == "downlink":
+        rate, what = network.down_mbit_per_s, "a downlink"
+    needed_s = network._transfer_s(size_bytes, rate)
     if needed_s <= LONGEST_TRANSFER_S:
         return
     fits_bytes = int(size_bytes * LONGEST_TRANSFER_S / needed_s)
@@ -139,9 +146,10 @@ def check_payload(network: NetworkProfile, size_bytes: int) -> None:
         on_air_s = needed_s * network.duty_cycle.value
         pauses = f" ({seconds_text(on_air_s)} on the air, {network.duty_cycle.value:.0%} allowed)"
     raise ScenarioError(
-        f"network {network.title!r}: {bytes_text(size_bytes)} would take "
-        f"{seconds_text(needed_s)}{pauses}, more than a day; send at most "
-        f"{bytes_text(fits_bytes)}: take a smaller model, a stronger codec or a faster network"
+        f"network {name!r} ({network.title}): {what} of {bytes_text(size_bytes)} would take "
+        f"{seconds_text(needed_s)}{pauses}, more than a day; at most {bytes_text(fits_bytes)} fit: "
+        f"take a smaller model, a stronger {direction}.codec or a faster network, or set "
+        "strategy.deadline_s"
     )
 
 

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from federation.energy.ranges import Range
 from federation.errors import ScenarioError
-from simulations.devices import check_payload, device_profile, network_profile, profile_names
+from simulations.devices import device_profile, network_profile, profile_names
+from simulations.profiles.network import check_payload
 from simulations.profiles.reference import source_rows
 
 DEVICES, NETWORKS = profile_names("devices"), profile_names("networks")
@@ -150,24 +151,45 @@ def test_the_radio_of_wifi_is_capped():
 
 
 @pytest.mark.parametrize(
-    ("name", "size", "complaint"),
+    ("name", "direction", "size", "complaint"),
     [
-        ("lora-sf12", 44_700_000, r"44\.7 MB would take .*14 d.* on the air.*at most 31\.3 kB"),
-        ("lora-sf7", 600_000, r"600 kB would take 1 d .*1% allowed.*at most 594 kB"),
-        ("nb-iot", 10**9, r"1\.00 GB would take 3 d .*more than a day; send at most 281 MB"),
+        (
+            "lora-sf12",
+            "uplink",
+            44_700_000,
+            r"network 'lora-sf12' \(LoRa SF12, 125 kHz\): an uplink of 44\.7 MB would take .*"
+            r"14 d.* on the air, 1% allowed\), more than a day; at most 31\.3 kB fit",
+        ),
+        (
+            "lora-sf7",
+            "downlink",
+            600_000,
+            r"600 kB would take 1 d .*at most 594 kB.*downlink.codec",
+        ),
+        ("nb-iot", "downlink", 10**9, r"1\.00 GB would take 3 d .*more than a day; at most 281 MB"),
+        ("nb-iot", "uplink", 10**9, r"1\.00 GB would take 1 d .*more than a day; at most 675 MB"),
     ],
 )
-def test_a_payload_that_takes_more_than_a_day_is_refused(name, size, complaint):
+def test_a_payload_that_takes_more_than_a_day_is_refused(name, direction, size, complaint):
     with pytest.raises(ScenarioError, match=complaint):
-        check_payload(network_profile(name), size)
+        check_payload(name, network_profile(name), direction, size)
 
 
-@given(st.sampled_from(NETWORKS), st.integers(1, 10**12))
-def test_what_is_let_through_fits_a_day(name, size):
+def test_each_way_has_its_own_rate():
+    """NB-IoT is faster up than down: 500 MB take less than a day up, and more down."""
+    network = network_profile("nb-iot")
+    check_payload("nb-iot", network, "uplink", 500 * 10**6)
+    with pytest.raises(ScenarioError, match="downlink"):
+        check_payload("nb-iot", network, "downlink", 500 * 10**6)
+
+
+@given(st.sampled_from(NETWORKS), st.sampled_from(["downlink", "uplink"]), st.integers(1, 10**12))
+def test_what_is_let_through_fits_a_day(name, direction, size):
     network = network_profile(name)
+    taken_s = network.download_s(size) if direction == "downlink" else network.upload_s(size)
     try:
-        check_payload(network, size)
+        check_payload(name, network, direction, size)
     except ScenarioError:
-        assert max(network.download_s(size), network.upload_s(size)) > 86_400
+        assert taken_s > 86_400
     else:
-        assert max(network.download_s(size), network.upload_s(size)) < 86_410
+        assert taken_s < 86_410
