@@ -17,6 +17,7 @@ from federation.energy.carbon import Grid, carbon_g
 from federation.energy.catalogue import open_grid
 from federation.energy.ranges import Range, total
 from federation.energy.server import server_j
+from federation.errors import ScenarioError
 from federation.messages import Reply
 from federation.scenario.fleet import EnergyConfig, ServerConfig
 from simulations.devices import Population
@@ -45,8 +46,14 @@ class FleetAccountant:
 
     def check(self) -> None:
         """Raises ScenarioError for an unknown region, and what profiles do not say but must."""
-        regions = {share.region for share in self._shares} | {self.server.region}
-        self._grid.check(sorted(region for region in regions if region is not None))
+        for number, share in enumerate(self._shares):
+            self._check_region(f"fleet.{number}.region", share.region)
+        self._check_region("server.region", self.server.region)
+
+    def check_covers(self, until_s: float) -> None:
+        """Raises ScenarioError where intensities are needed but not known up to that time."""
+        if self._knows_emissions:
+            self._grid.check_covers(until_s)
 
     @property
     def uncounted(self) -> tuple[str, ...]:
@@ -95,6 +102,12 @@ class FleetAccountant:
     @cached_property
     def _shares(self) -> list[ShareEnergy]:
         return [share.without(self.unknown) for share in self._raw]
+
+    def _check_region(self, key: str, region: str | None) -> None:
+        try:
+            self._grid.check([] if region is None else [region])
+        except ScenarioError as error:
+            raise ScenarioError(f"{key}: {error}") from None
 
     def _share(self, client: int) -> ShareEnergy:
         return self._shares[self.population.share_of(client)]

@@ -25,12 +25,12 @@ def check_links(scenario: Scenario, model: Spec) -> None:
         return
     population = population_of(scenario)
     shares = [number for number, clients in enumerate(population.counts()) if clients]
-    for direction, size_bytes in _sizes(scenario, model).items():
+    for direction, size_bytes in known_sizes(scenario, model).items():
         for share in shares:
             population.check_payload(share, direction, size_bytes)
 
 
-def _sizes(scenario: Scenario, model: Spec) -> dict[Direction, int]:
+def known_sizes(scenario: Scenario, model: Spec) -> dict[Direction, int]:
     """Bytes of the values that go each way, where they go uncompressed."""
     algorithm = build_algorithm(scenario.strategy)
     sizes: dict[Direction, int] = {}

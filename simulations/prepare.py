@@ -13,6 +13,7 @@ from federation.arrays import Spec
 from federation.data.dataset import Dataset
 from federation.data.partition import Assignment, cached_assignment
 from federation.data.source import load
+from federation.energy.catalogue import TABLE
 from federation.errors import BadInput, RunError, ScenarioError, unknown_choice
 from federation.scenario import files, overrides, sweep
 from federation.scenario.schema import ChannelConfig, Scenario
@@ -199,8 +200,23 @@ def check_materials(runs: Sequence[PlannedRun], is_virtual: bool = True) -> None
                 seen[key] = _check_training(scenario)
             if is_virtual:
                 check_links(scenario, seen[key])
+                _check_trace(scenario)
         except BadInput as error:
             raise type(error)(f"{run.label}: {error}") from None
+
+
+def _check_trace(scenario: Scenario) -> None:
+    """Whether a trace of carbon intensities may cover the run. Raises ScenarioError."""
+    if scenario.energy.carbon == TABLE:
+        return
+    from federation.models.flops import training_flop_per_example
+    from simulations.least_time import least_s
+    from simulations.world import World
+
+    made = materials(scenario)
+    flop = training_flop_per_example(scenario.model, made.learner, made.dataset)
+    world = World.of(scenario, flop, made.assignment.sizes(), 0.0)
+    world.accountant.check_covers(least_s(world, made.learner.spec))
 
 
 def _check_training(scenario: Scenario) -> Spec:

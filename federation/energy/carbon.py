@@ -33,5 +33,9 @@ class Grid(ABC):
     def g_per_kwh(self, region: str, start_s: float, end_s: float) -> Range:
         """The intensity (g/kWh) that energy has, drawn evenly from `start_s` to `end_s`.
 
-        Raises ScenarioError for an unknown region and for a time that is not covered.
+        Raises ScenarioError for an unknown region, RunError for a time that is not covered.
         """
+
+    @abstractmethod
+    def check_covers(self, until_s: float) -> None:
+        """Raises ScenarioError where it does not reach to that time of a run."""

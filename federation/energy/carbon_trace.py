@@ -9,7 +9,7 @@ from typing import Literal
 from federation.energy.carbon import Grid
 from federation.energy.curve import Curve
 from federation.energy.ranges import Range
-from federation.errors import ScenarioError, unknown_choice
+from federation.errors import RunError, ScenarioError, unknown_choice
 
 Kind = Literal["average", "marginal"]
 
@@ -28,12 +28,26 @@ class CarbonTrace(Grid):
     start_s: float = 0.0
 
     def check(self, regions: Iterable[str]) -> None:
-        """Raises ScenarioError for the first region that is no zone of the file."""
+        """Raises ScenarioError for the first region that is no zone of the file, or begins late."""
         for region in regions:
-            self._curve(region)
+            curve = self._curve(region)
+            if self.start_s < curve.start_s:
+                raise ScenarioError(
+                    f"carbon trace {self.name} begins at {curve.start_s:g} s, the run needs it "
+                    f"from {self.start_s:g} s: give it earlier rows"
+                )
+
+    def check_covers(self, until_s: float) -> None:
+        """Raises ScenarioError where it ends before that time of a run."""
+        if self.covered_until_s() < until_s:
+            raise ScenarioError(
+                f"carbon trace {self.name} ends at {self.covered_until_s():g} s, the run takes at "
+                f"least {until_s:g} s: give it more rows, put '# fill = repeat' at its top, or run "
+                "fewer rounds"
+            )
 
     def g_per_kwh(self, region: str, start_s: float, end_s: float) -> Range:
-        """The mean over that time. Raises ScenarioError where the trace does not cover it."""
+        """The mean over that time. Raises RunError where the trace does not cover it."""
         curve = self._curve(region)
         begin_s, finish_s = start_s + self.start_s, end_s + self.start_s
         self._check_covered(curve, begin_s, finish_s)
@@ -85,14 +99,10 @@ class CarbonTrace(Grid):
         return self.zones[region]
 
     def _check_covered(self, curve: Curve, begin_s: float, finish_s: float) -> None:
-        if begin_s < curve.start_s:
-            raise ScenarioError(
-                f"carbon trace {self.name} begins at {curve.start_s:g} s, the run needs it from "
-                f"{begin_s:g} s: give it earlier rows"
-            )
-        if finish_s > curve.end_s:
-            raise ScenarioError(
-                f"carbon trace {self.name} ends at {curve.end_s:g} s, the run needs it until "
-                f"{finish_s:g} s: give it more rows, put '# fill = repeat' at its top, or run "
-                "fewer rounds"
+        if begin_s < curve.start_s or finish_s > curve.end_s:
+            raise RunError(
+                f"carbon trace {self.name} goes from {curve.start_s - self.start_s:g} to "
+                f"{curve.end_s - self.start_s:g} s of the run, which needs it from "
+                f"{begin_s - self.start_s:g} to {finish_s - self.start_s:g} s: add rows at its "
+                "end, or '# fill = repeat' at its top, and go on with --resume"
             )

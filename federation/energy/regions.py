@@ -53,6 +53,9 @@ class RegionTable(Grid):
         """The region's figure, whatever the time."""
         return Range.exact(self.region(region).g_per_kwh)
 
+    def check_covers(self, until_s: float) -> None:
+        """The same intensity holds for ever."""
+
     def _unknown(self, code: str) -> str:
         """People write `germany`, `DE` or `GER`: names and codes are compared without case."""
         by_text = {row.code.lower(): row.code for row in self.regions.values()}
@@ -62,7 +65,10 @@ class RegionTable(Grid):
         )
         near = [f"{near} ({self.regions[near].name})" for near in list(close)[:3]]
         hint = f"did you mean {' or '.join(near)}? " if near else ""
-        return f"unknown region {code!r}; {hint}Valid: {', '.join(sorted(self.regions))}"
+        return (
+            f"unknown region {code!r}; {hint}Valid: {', '.join(sorted(self.regions))}; another "
+            "zone needs a trace, named in energy.carbon"
+        )
 
 
 @cache

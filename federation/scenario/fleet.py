@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveFloat
@@ -13,8 +12,8 @@ from federation.scenario.partitions import Section, Text
 
 
 def _check_region(region: str) -> str:
-    if not re.fullmatch("[A-Z]{3}", region):
-        raise ValueError("must be three capital letters (ISO 3166-1 alpha-3), such as DEU")
+    if not region.isprintable() or region != region.strip() or not 0 < len(region) <= 64:
+        raise ValueError("must be a name of 1 to 64 characters, such as DEU or US-CAL-CISO")
     return region
 
 
@@ -22,8 +21,10 @@ Region = Annotated[str, AfterValidator(_check_region)]
 
 
 class FleetShare(Section):
-    """A share of the clients with one device, network and region (ISO 3166 alpha-3).
+    """A share of the clients with one device, network and region.
 
+    `region` is a country of the table of carbon intensities (ISO 3166 alpha-3), or a zone of the
+    trace that `energy.carbon` names.
     `waiting` is what a device does while others work, asked or not. `availability` says when
     clients can be asked, `dropout` how probable it is that one stops in the middle of an exchange.
     `battery` bounds the charge at the start, as parts of the capacity; None: on mains. `power` is

@@ -6,7 +6,7 @@ from federation.energy.carbon_files import read_trace
 from federation.energy.catalogue import open_grid
 from federation.energy.ranges import Range
 from federation.energy.regions import region_table
-from federation.errors import ScenarioError
+from federation.errors import RunError, ScenarioError
 
 NOTES = "# unit = g/kWh\n# kind = average\n"
 DAY = NOTES + "time_s,DEU,FRA\n0,400,60\n3600,300,50\n7200,200,70\n"
@@ -44,10 +44,21 @@ def test_the_last_row_holds_for_a_step(trace):
 
 
 def test_a_trace_that_ends_too_early_is_refused_by_name_with_the_remedy(trace):
-    with pytest.raises(ScenarioError) as caught:
+    with pytest.raises(RunError) as caught:
         trace(DAY).g_per_kwh("DEU", 10000, 20000)
     assert str(caught.value) == (
-        "carbon trace grid.csv ends at 10800 s, the run needs it until 20000 s: give it more rows, "
+        "carbon trace grid.csv goes from 0 to 10800 s of the run, which needs it from 10000 to "
+        "20000 s: add rows at its end, or '# fill = repeat' at its top, and go on with --resume"
+    )
+
+
+def test_a_trace_that_will_not_suffice_is_refused_beforehand(trace):
+    trace(DAY).check_covers(10800)
+    trace("# fill = repeat\n" + DAY).check_covers(1e12)
+    with pytest.raises(ScenarioError) as caught:
+        trace(DAY).check_covers(10801)
+    assert str(caught.value) == (
+        "carbon trace grid.csv ends at 10800 s, the run takes at least 10801 s: give it more rows, "
         "put '# fill = repeat' at its top, or run fewer rounds"
     )
 
@@ -55,6 +66,8 @@ def test_a_trace_that_ends_too_early_is_refused_by_name_with_the_remedy(trace):
 def test_a_trace_that_begins_too_late_is_refused(trace):
     late = trace(NOTES + "time_s,DEU\n3600,400\n7200,300\n")
     with pytest.raises(ScenarioError, match=r"grid\.csv begins at 3600 s, the run needs it from 0"):
+        late.check(["DEU"])
+    with pytest.raises(RunError, match=r"grid\.csv goes from 3600 to 10800 s of the run"):
         late.g_per_kwh("DEU", 0, 10)
 
 

@@ -53,7 +53,8 @@ def test_an_unknown_region_names_near_ones(table, wrong, near):
     message = str(caught.value)
     assert message.startswith(f"unknown region {wrong!r}; did you mean ")
     assert near in message
-    assert message.endswith("Valid: " + ", ".join(sorted(table.regions)))
+    valid = ", ".join(sorted(table.regions))
+    assert message.endswith(f"Valid: {valid}; another zone needs a trace, named in energy.carbon")
     assert "\n" not in message
 
 

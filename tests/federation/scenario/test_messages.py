@@ -131,8 +131,11 @@ BAD_SETTINGS = [
     ("name='../x'", ["name = '../x': must be"]),
     ('name="two\\nlines"', [r"name = 'two\nlines': must be"]),
     ("model.name=''", ["model.name = '': must not be empty"]),
-    ("fleet=[{region='de'}]", ["fleet[0].region = 'de': must be three capital letters"]),
-    ('fleet=[{region="DEU\\n"}]', [r"fleet[0].region = 'DEU\n': must be three capital letters"]),
+    ("fleet=[{region=''}]", ["fleet[0].region = '': must be a name of 1 to 64"]),
+    (
+        'fleet=[{region="DEU\\n"}]',
+        [r"fleet[0].region = 'DEU\n': must be a name of 1 to"],
+    ),
     # rules over several keys
     (
         "strategy.clients_per_round=11",
