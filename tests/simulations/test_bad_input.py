@@ -60,7 +60,7 @@ SETTINGS = [
     ("fleet=[{share=0.5}, {share=0.4}]", "add up to 0.9"),
     ("fleet.0.device=raspberry-pi4", "did you mean 'raspberry-pi-4'"),
     ("fleet.0.network=wifi", "unknown fleet network"),
-    ("fleet.0.region=de", "fleet[0].region"),
+    ("fleet.0.region=de", "fleet.0.region: unknown region 'de'"),
     ("fleet.0.dropout=1", "fleet[0].dropout"),
     ("fleet.0.power=fast", "Valid: energy-optimal, max, slowest-feasible"),
     ("fleet.0={device='phone-mid', battery=[0.9, 0.1]}", "fleet.battery = [0.9, 0.1]"),
