@@ -101,7 +101,7 @@ def results(verdicts: Sequence[Verdict]) -> str:
         *("setting", "schedule", "paper", "ours", "difference", "tolerance", "holds?"),
         *("lowest, median", "seconds", "seed", "partition"),
     )
-    return _table(head, [_result(row) for verdict in verdicts for row in verdict.rows.values()])
+    return table(head, [_result(row) for verdict in verdicts for row in verdict.rows.values()])
 
 
 def _result(row: Row) -> list[str]:
@@ -154,7 +154,7 @@ def trajectories(verdicts: Sequence[Verdict]) -> str:
             if row.runs:
                 ours = [_number(value, ".1f") for value in row.trajectory()]
                 lines.append(["", "", "ours", *ours])
-    return _table(("setting", "schedule", "", *(str(point) for point in WINDOWS)), lines)
+    return table(("setting", "schedule", "", *(str(point) for point in WINDOWS)), lines)
 
 
 def _seeds(row: Row) -> str:
@@ -166,6 +166,7 @@ def _number(value: float | None, form: str) -> str:
     return text.replace("-", "+") if text in ("-0.0", "-0.00") else text
 
 
-def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+def table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """A Markdown table."""
     rows = [head, ["---"] * len(head), *lines]
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
