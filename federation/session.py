@@ -194,9 +194,9 @@ class Session:
                 self.progress.say(line)
 
     def _client_tests(self, result: RoundResult) -> Sequence[Reply]:
-        """Let the round's clients test the new model on the rows they keep for it."""
-        if not self.scenario.evaluation.per_client or not result.outcomes:
+        """Let the round's counted clients test the new model on the rows they keep for it."""
+        if not self.scenario.evaluation.per_client:
             return []
         body = Body(result.round, "evaluate", {"model": result.state["model"]})
-        clients = dict.fromkeys(one.reply.client for one in result.outcomes)
-        return self.fleet.collect([Request(client, body) for client in clients])
+        there = (one.reply.client for one in result.outcomes if one.status == "counted")
+        return self.fleet.collect([Request(client, body) for client in dict.fromkeys(there)])

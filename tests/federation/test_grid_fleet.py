@@ -14,6 +14,7 @@ from clients.client_app import app
 from federation.arrays import digest
 from federation.enrolment import NOT_ENROLLED, Enrolment
 from federation.errors import ClientError, RunError
+from federation.fleet import NO_LIMIT, Limit
 from federation.grid_fleet import GridFleet
 from federation.messages import Body, Request, error_content
 from federation.roster import Roster
@@ -35,6 +36,8 @@ class PlainGrid(Grid):
 
     inner: VirtualGrid
     gone: set = field(default_factory=set)
+    silent: set = field(default_factory=set)
+    withheld: set = field(default_factory=set)
     asked: list = field(default_factory=list)
 
     def set_run(self, run):
@@ -56,7 +59,14 @@ class PlainGrid(Grid):
         return self.inner.push_messages(messages)
 
     def pull_messages(self, message_ids):
-        return self.inner.pull_messages(message_ids)
+        known = [name for name in message_ids if name not in self.withheld]
+        messages = list(self.inner.pull_messages(known))
+        self.withheld |= {
+            message.metadata.reply_to_message_id
+            for message in messages
+            if message.metadata.src_node_id in self.silent
+        }
+        return [m for m in messages if m.metadata.src_node_id not in self.silent]
 
     def send_and_receive(self, messages, *, timeout=None):
         return self.inner.send_and_receive(messages, timeout=timeout)
@@ -245,3 +255,37 @@ def test_a_client_without_rows_for_testing_says_so(world):
     body = Body(1, "evaluate", {"model": {n: np.zeros_like(v) for n, v in world.model.items()}})
     (reply,) = world.fleet.collect([Request(0, body)])
     assert reply.error == "client 0 keeps no rows for testing; set data.holdout"
+
+
+def gathered(world, limit, number=1):
+    body = Body(number, "train", {"model": world.model})
+    return world.fleet.gather([Request(client, body) for client in range(CLIENTS)], limit)
+
+
+@pytest.mark.parametrize(
+    ("limit", "reason"),
+    [(Limit(2, None), "2 others had replied before"), (Limit(None, 0.3), "no reply within")],
+)
+def test_a_real_node_that_is_late_is_a_row_and_its_update_is_not_used(world, limit, reason):
+    world.begin()
+    world.grid.silent = {world.fleet._node_of(1)}
+    found = gathered(world, limit)
+    assert [reply.client for reply in found.replies] == [0, 1, 2]
+    assert [reply.fault if reply.error else "good" for reply in found.replies] == [
+        "good",
+        "late",
+        "good",
+    ]
+    assert found.replies[1].error.startswith(reason)
+    assert found.total.count == 2
+    world.grid.silent = set()
+    assert gathered(world, NO_LIMIT, 2).total.count == 3, "it is asked again, and told to undo"
+
+
+def test_real_nodes_that_are_not_connected_are_not_available(world):
+    world.begin()
+    everyone = np.arange(CLIENTS)
+    assert world.fleet.outlook.available(everyone, 0.0).tolist() == [True] * CLIENTS
+    world.grid.gone = {world.fleet._node_of(2)}
+    assert world.fleet.outlook.available(everyone, 0.0).tolist() == [True, True, False]
+    assert world.fleet.outlook.expected_s(everyone) is None

@@ -127,7 +127,7 @@ def test_sleep_that_no_source_tells_is_refused():
 
 
 def test_an_unknown_way_to_wait_is_refused():
-    with pytest.raises(ScenarioError, match="Valid: idle, sleep"):
+    with pytest.raises(ScenarioError, match="Valid: idle, ignored, sleep"):
         waiting_w(Range.exact(3), None, "asleep", "pi")
 
 
