@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from federation.errors import FolderError, ScenarioError
-from federation.results.folder import free_folder
+from federation.results.folder import INPUTS, free_folder
 from federation.scenario import files
 from federation.scenario.schema import Scenario
 from federation.scenario.values import show
@@ -18,11 +18,20 @@ _TAKEN = "{} exists already: resume it (--resume) or choose another --out"
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One run: its name within the scenario ("" if it is the only one), what, and where."""
+    """One run: its name within the scenario ("" if it is the only one), what, and where.
+
+    `written` is the scenario as the user wrote it, where that has other paths (see `inputs.py`).
+    """
 
     name: str
     scenario: Scenario
     folder: Path
+    written: Scenario | None = None
+
+    @property
+    def said(self) -> Scenario:
+        """The scenario that goes into the folder."""
+        return self.written or self.scenario
 
     @property
     def label(self) -> str:
@@ -86,7 +95,7 @@ def _check_free(folder: Path, resume: bool) -> None:
     names = {path.name for path in folder.iterdir()} - {".lock"}
     if not resume and names:
         raise FolderError(_TAKEN.format(folder))
-    if any(not name.startswith((".", "run.sqlite", "environment.json")) for name in names):
+    if any(not name.startswith((".", "run.sqlite", "environment.json", INPUTS)) for name in names):
         raise FolderError(
             f"{folder} is not a run folder: it has no scenario.toml; choose another --out"
         )
@@ -99,7 +108,7 @@ def _check_same(run: PlannedRun) -> None:
         stored = files.resolve(files.read(path), str(path))
     except ScenarioError as error:
         raise FolderError(f"{error}; restore the file, or start anew with another --out") from None
-    changes = _differences(stored.model_dump(), run.scenario.model_dump(), "")
+    changes = _differences(stored.model_dump(), run.said.model_dump(), "")
     for key, old, new in changes:
         if not key.startswith("engine."):
             raise FolderError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import uuid
+from dataclasses import replace
 
 from flwr.app import Context, RecordDict
 from flwr.app.user_config import UserConfig
@@ -15,6 +16,7 @@ from federation.results.environment import describe
 from federation.results.folder import RunFolder
 from federation.scenario import files
 from federation.scenario.schema import EngineConfig
+from simulations import inputs
 from simulations.executors.base import Executor, Setup
 from simulations.executors.inline import InlineExecutor
 from simulations.prepare import Materials, PlannedRun, materials, shared_out
@@ -30,6 +32,7 @@ def simulate(run: PlannedRun) -> None:
     folder = open_folder(run)
     if folder.is_finished():
         return
+    run = replace(run, scenario=inputs.from_copies(run.said, folder.path))
     kept = folder.path.absolute() / "clients"
     setup = ClientSetup(run.scenario, kept)
     grid = virtual_grid(run, materials(run.scenario), executor(run.scenario.engine, setup))
@@ -49,10 +52,14 @@ def simulate(run: PlannedRun) -> None:
 def open_folder(run: PlannedRun) -> RunFolder:
     """The run's folder, made if it is not there yet; it tells where the partition came from."""
     if (run.folder / "scenario.toml").exists():
-        return RunFolder.open(run.folder)
+        folder = RunFolder.open(run.folder)
+        if not folder.is_finished():
+            inputs.renew(run.said, run.scenario, folder.path)
+        return folder
     partition = shared_out(run.scenario, load(run.scenario.data)).provenance
     facts = {"run_id": uuid.uuid4().hex, "partition": partition, **describe()}
-    return RunFolder.create(run.folder, files.to_toml(run.scenario), facts)
+    copies = inputs.contents(run.said, run.scenario)
+    return RunFolder.create(run.folder, files.to_toml(run.said), facts, copies)
 
 
 def executor(config: EngineConfig, setup: Setup) -> Executor:

@@ -17,6 +17,7 @@ from federation.energy.catalogue import TABLE
 from federation.errors import BadInput, RunError, ScenarioError, unknown_choice
 from federation.scenario import files, overrides, sweep
 from federation.scenario.schema import ChannelConfig, Scenario
+from simulations import inputs
 from simulations.destinations import PlannedRun, base_of, check_place
 
 if TYPE_CHECKING:
@@ -59,17 +60,30 @@ def plan(
     """
     path = _find(reference)
     table = overrides.apply(files.read(path), settings)
-    resolved: list[tuple[str, Scenario]] = []
+    resolved: list[tuple[str, str, Scenario]] = []
     for name, run in sweep.expand(table, str(path)):
         where = f"{path} [{name}]" if name else str(path)
-        scenario = files.resolve(run, where)
+        resolved.append((name, where, files.resolve(run, where)))
+    base = base_of(resolved[0][2].name, path, out, resume)
+    runs: list[PlannedRun] = []
+    for name, where, said in resolved:
+        scenario = _located(said, path, base / name if resume else None)
         _check_names(scenario, where)
-        resolved.append((name, scenario))
-    base = base_of(resolved[0][1].name, path, out, resume)
-    runs = [PlannedRun(name, scenario, base / name) for name, scenario in resolved]
+        runs.append(PlannedRun(name, scenario, base / name, said))
     for planned in runs:
         check_place(planned, resume)
     return runs
+
+
+def _located(said: Scenario, path: Path, going_on: Path | None) -> Scenario:
+    """The scenario with the paths where its files lie: the copies, where a run folder has some.
+
+    `path` is the scenario's file, `going_on` the folder of a run to go on with. Raises FolderError.
+    """
+    source = path.parent if path.name == "scenario.toml" else None
+    if going_on is not None and (source is None or source.absolute() == going_on.absolute()):
+        return inputs.to_go_on(said, going_on, strict=source is None)
+    return said if source is None else inputs.from_copies(said, source)
 
 
 def materials(scenario: Scenario) -> Materials:

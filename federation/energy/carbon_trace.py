@@ -57,6 +57,13 @@ class CarbonTrace(Grid):
         """The last second of a run that the trace covers; infinite where it repeats."""
         return min(curve.end_s for curve in self.zones.values()) - self.start_s
 
+    def goes_on_from(self, earlier: CarbonTrace) -> bool:
+        """Whether it says the same as an earlier state of the file wherever that said something."""
+        return self.kind == earlier.kind and all(
+            zone in self.zones and self.zones[zone].goes_on_from(curve)
+            for zone, curve in earlier.zones.items()
+        )
+
     def cleanest_start_s(
         self, region: str, now_s: float, slack_s: float, duration_s: float
     ) -> float:

@@ -63,6 +63,19 @@ class Curve:
             return self.at(start_s)
         return self.integral(start_s, end_s) / (end_s - start_s)
 
+    def goes_on_from(self, earlier: Curve) -> bool:
+        """Whether it has the same values wherever the earlier one has some."""
+        rows, fills = len(earlier.times_s), (earlier.fill, self.fill)
+        if not np.array_equal(self.times_s[:rows], earlier.times_s):
+            return False
+        if not np.array_equal(self.values[:rows], earlier.values):
+            return False
+        if len(self.times_s) == rows:
+            return self.fill == earlier.fill or fills == ("hold", "repeat")
+        if earlier.fill == "hold":
+            return self.fill != "linear" and float(self.times_s[rows]) >= earlier.end_s
+        return fills == ("linear", "linear")
+
     @cached_property
     def _last_s(self) -> float:
         step_s = 0.0 if self.fill == "linear" else float(self.times_s[-1] - self.times_s[-2])

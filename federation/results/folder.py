@@ -31,6 +31,7 @@ Status = Literal["finished", "unfinished", "failed"]
 
 _SCENARIO: Final = "scenario.toml"
 _ENVIRONMENT: Final = "environment.json"
+INPUTS: Final = "inputs"
 _LOCK: Final = ".lock"
 _PATIENCE_S: Final = 1.0
 
@@ -42,9 +43,16 @@ class RunFolder:
     path: Path
 
     @classmethod
-    def create(cls, path: Path, scenario_toml: str, environment: Mapping[str, Any]) -> RunFolder:
+    def create(
+        cls,
+        path: Path,
+        scenario_toml: str,
+        environment: Mapping[str, Any],
+        inputs: Mapping[str, bytes] | None = None,
+    ) -> RunFolder:
         """Makes a new run folder, readable by its owner only, with an empty store.
 
+        `inputs` are files below `inputs/`, by their path in the folder.
         Raises FolderError where the folder exists (what a crash of `create` left may be there).
         """
         folder = cls(path)
@@ -54,13 +62,16 @@ class RunFolder:
             strange = [name for name in os.listdir(path) if not name.startswith((FILE_NAME, "."))]
         except OSError as error:
             raise FolderError(f"cannot create {path}: {durable.cause(error)}") from error
-        if set(strange) - {_ENVIRONMENT}:
+        if set(strange) - {_ENVIRONMENT, INPUTS}:
             raise FolderError(
                 f"{path} exists already: resume it (--resume) or choose another --out"
             )
         with folder.lock():
             text = json.dumps(dict(environment), indent=2) + "\n"
             durable.write(path / _ENVIRONMENT, text.encode())
+            for name, content in (inputs or {}).items():
+                (path / name).parent.mkdir(parents=True, exist_ok=True)
+                durable.write(path / name, content)
             Store.open(path).close()
             # Last: a folder with a scenario is a run folder.
             durable.write(folder.scenario_path, scenario_toml.encode())

@@ -78,3 +78,33 @@ def test_areas_add_up_and_means_lie_between_the_values(fill, steps, values, plac
     if three - one > 1e-3:
         low, high = min(values[: len(steps)]), max(values[: len(steps)])
         assert low - 1e-3 <= found.mean(one, three) <= high + 1e-3
+
+
+MORE = ([0.0, 10.0, 30.0, 50.0], [1.0, 3.0, 5.0, 7.0])  # the last held value stood until 50
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later", "goes_on"),
+    [
+        (curve("hold"), curve("hold", *MORE), True),
+        (curve("hold"), curve("repeat", *MORE), True),
+        (curve("hold"), curve("repeat"), True),
+        (curve("linear"), curve("linear", *MORE), True),
+        (curve("repeat"), curve("repeat"), True),
+        (curve("hold"), curve("hold", [0.0, 10.0, 30.0, 49.0], MORE[1]), False),  # cut short
+        (curve("hold"), curve("hold", [0.0, 10.0, 30.0], [1.0, 3.0, 6.0]), False),
+        (curve("hold"), curve("hold", [0.0, 10.0, 31.0], ROWS[1]), False),
+        (curve("hold"), curve("linear"), False),
+        (curve("linear"), curve("hold"), False),
+        (curve("linear"), curve("repeat", *MORE), False),
+        (curve("repeat"), curve("hold"), False),
+        (curve("repeat"), curve("repeat", *MORE), False),  # another period
+        (curve("hold", *MORE), curve("hold"), False),
+    ],
+)
+def test_a_longer_curve_goes_on_where_it_says_the_same(earlier, later, goes_on):
+    assert later.goes_on_from(earlier) == goes_on
+    if goes_on:
+        for time_s in np.linspace(0, min(earlier.end_s, 200), 41):
+            assert later.at(time_s) == earlier.at(time_s) or time_s == earlier.end_s
+            assert later.integral(0, time_s) == pytest.approx(earlier.integral(0, time_s))
