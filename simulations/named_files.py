@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from federation.data import partition_file
-from federation.energy.catalogue import TABLE
+from federation.energy.catalogue import SHIPPED
 from federation.scenario.schema import Scenario
 from simulations.profiles.files import ENDING
 
@@ -77,4 +77,4 @@ def _texts(node: Any, parts: list[str], above: str) -> Iterator[tuple[str, str]]
 def _is_path(kind: str, value: str) -> bool:
     if kind in ("device", "network"):
         return value.endswith(ENDING)
-    return kind != "carbon" or value != TABLE
+    return kind != "carbon" or value not in SHIPPED

@@ -13,7 +13,7 @@ from federation.arrays import Spec
 from federation.data.dataset import Dataset
 from federation.data.partition import Assignment, cached_assignment
 from federation.data.source import load
-from federation.energy.catalogue import TABLE
+from federation.energy.catalogue import SHIPPED
 from federation.errors import BadInput, RunError, ScenarioError, unknown_choice
 from federation.scenario import files, overrides, sweep
 from federation.scenario.schema import ChannelConfig, Scenario
@@ -221,7 +221,7 @@ def check_materials(runs: Sequence[PlannedRun], is_virtual: bool = True) -> None
 
 def _check_trace(scenario: Scenario) -> None:
     """Whether a trace of carbon intensities may cover the run. Raises ScenarioError."""
-    if scenario.energy.carbon == TABLE:
+    if scenario.energy.carbon in SHIPPED:
         return
     from federation.models.flops import training_flop_per_example
     from simulations.least_time import least_s

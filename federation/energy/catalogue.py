@@ -16,6 +16,7 @@ from federation.errors import ScenarioError, unknown_choice
 from federation.registry import Registry
 
 TABLE: Final = "table"
+SHIPPED: Final = (TABLE, illustrative_day.NAME)  # what `energy.carbon` may name beside a path
 
 
 def meters() -> Registry[Meter]:
