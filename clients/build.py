@@ -85,6 +85,7 @@ def wiring(
         timeout_s,
         start(config, algorithm, learner),
         memory,
+        algorithm.needs_replies,
     )
 
 
@@ -100,7 +101,7 @@ def start(config: ClientConfig, algorithm: Algorithm, learner: Learner) -> Parts
     """
     if downlink(config).lossless:
         return {}
-    return algorithm.broadcast(algorithm.init(learner.arrays()))
+    return algorithm.broadcast(algorithm.init(learner.arrays(), learner.spec))
 
 
 def uplink(config: ClientConfig) -> Channel:

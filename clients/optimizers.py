@@ -7,15 +7,18 @@ classes would do the same, but making the first one imports torch's compiler, tw
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.optim.adam import adam
 from torch.optim.sgd import sgd
 
+from federation.arrays import Array, Arrays
+from federation.models.tasks import as_tensor
 from federation.scenario.schema import CosineRate, ExponentialRate, LocalConfig, StepRate
 
 
@@ -24,6 +27,12 @@ class Optimizer(Protocol):
 
     def step(self, parameters: list[Tensor], gradients: list[Tensor]) -> None:
         """One update, in place."""
+
+    def memory(self) -> dict[str, list[Tensor]]:
+        """What it remembers of its steps, one tensor a parameter each; {} if nothing."""
+
+    def remember(self, memory: Mapping[str, list[Tensor]]) -> None:
+        """Go on from what `memory` gave."""
 
 
 @dataclass
@@ -51,6 +60,15 @@ class Sgd:
             nesterov=self.nesterov,
             maximize=False,
         )
+
+    def memory(self) -> dict[str, list[Tensor]]:
+        """The velocities, of momentum that has begun to move."""
+        velocities = [buffer for buffer in self._buffers if buffer is not None]
+        return {"velocity": velocities} if velocities else {}
+
+    def remember(self, memory: Mapping[str, list[Tensor]]) -> None:
+        """Go on from what `memory` gave."""
+        self._buffers = list(memory.get("velocity", []))
 
 
 @dataclass
@@ -88,9 +106,38 @@ class Adam:
             decoupled_weight_decay=self.decoupled,
         )
 
+    def memory(self) -> dict[str, list[Tensor]]:
+        """Both moments, and the steps taken, which correct them."""
+        if not self._mean:
+            return {}
+        return {"mean": self._mean, "square": self._square, "steps": self._steps}
+
+    def remember(self, memory: Mapping[str, list[Tensor]]) -> None:
+        """Go on from what `memory` gave."""
+        self._mean = list(memory.get("mean", []))
+        self._square = list(memory.get("square", []))
+        self._steps = list(memory.get("steps", []))
+
+
+def remembered(optimizer: Optimizer, names: Sequence[str]) -> dict[str, Array]:
+    """What an optimiser remembers of the named parameters, as arrays `velocity layer.weight`."""
+    return {
+        f"{kind} {name}": value.detach().numpy().copy()
+        for kind, values in optimizer.memory().items()
+        for name, value in zip(names, values, strict=True)
+    }
+
+
+def recall(optimizer: Optimizer, names: Sequence[str], arrays: Arrays) -> None:
+    """Let an optimiser go on from what `remembered` gave."""
+    kinds = dict.fromkeys(key.partition(" ")[0] for key in arrays)
+    optimizer.remember(
+        {kind: [as_tensor(np.array(arrays[f"{kind} {n}"])) for n in names] for kind in kinds}
+    )
+
 
 def build_optimizer(local: LocalConfig, lr: float) -> Optimizer:
-    """A fresh optimiser: clients keep no optimiser state between rounds."""
+    """A fresh optimiser; only an algorithm that says so lets it go on where it was."""
     if local.optimizer == "sgd":
         return Sgd(lr, local.momentum, local.nesterov, local.weight_decay)
     return Adam(lr, local.weight_decay, decoupled=local.optimizer == "adamw")

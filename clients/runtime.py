@@ -18,7 +18,7 @@ from clients.engines.base import Engine, Job
 from clients.held import HeldVersions
 from clients.holdings import Holdings
 from clients.optimizers import rate
-from federation.arrays import Parts
+from federation.arrays import Parts, Spec
 from federation.client_state import StateStore
 from federation.codecs._chain import Chain
 from federation.downlink import Letter
@@ -127,7 +127,9 @@ class ClientRuntime:
         kept, memory = _split(stored)
         config = self.config
         lr = rate(config.local, request.round, config.rounds)
-        context = LocalContext(request.parts, kept, client, request.round, config.seed, lr)
+        context = LocalContext(
+            request.parts, kept, client, request.round, config.seed, lr, config.local, self._spec
+        )
         return _Work(client, request, self.algorithm.local(context), memory, [])
 
     @cached_property
@@ -135,8 +137,12 @@ class ClientRuntime:
         return self.config.digest
 
     @cached_property
+    def _spec(self) -> Spec:
+        return self.learner.spec
+
+    @cached_property
     def _uplink_specs(self) -> PartSpecs:
-        return self.algorithm.uplink_specs(self.learner.spec)
+        return self.algorithm.uplink_specs(self._spec)
 
     @property
     def _remembers(self) -> bool:

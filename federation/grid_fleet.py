@@ -129,8 +129,8 @@ class GridFleet:
             for reply in replies:
                 self._outbox.note(reply)
         else:
-            total, replies = reduce_all(self._collect(requests, limit))
-        total.population = self.population
+            total, replies = reduce_all(self._collect(requests, limit), self.wiring.needs_replies)
+        total.population, total.exact = self.population, self.wiring.exact
         return Gathered(total, replies)
 
     def disown(self, replies: Sequence[Reply]) -> None:

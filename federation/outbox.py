@@ -28,6 +28,7 @@ class Wiring:
 
     `start` is what a lossy downlink builds on: the parts that every client makes from the seed.
     `memory` is where the server keeps what an uplink with EF21 needs of each client.
+    `needs_replies` is the algorithm's.
     """
 
     config_digest: str
@@ -38,6 +39,12 @@ class Wiring:
     timeout_s: float
     start: Parts
     memory: StateStore | None = None
+    needs_replies: bool = False
+
+    @property
+    def exact(self) -> frozenset[str]:
+        """The names of the model's arrays that no gradient moves."""
+        return frozenset(field.name for field in self.uplink_specs.get("model", ()) if field.exact)
 
 
 @dataclass(frozen=True)
@@ -127,15 +134,23 @@ class Outbox:
         if body.kind != "train":
             return Expectation(body.round, body.kind, wiring.uplink, {})
         if wiring.uplink.lossless:
-            return Expectation(body.round, body.kind, wiring.uplink, wiring.uplink_specs)
+            return self._train(body, {}, {}, None)
+        held = body.parts if self._publisher is None else self._publisher.held
+        return self._train(body, held, body.parts, wiring.memory)
+
+    def _train(
+        self, body: Body, held: Parts, onto: Parts, memory: StateStore | None
+    ) -> Expectation:
+        wiring = self.wiring
         return Expectation(
             body.round,
             body.kind,
             wiring.uplink,
             wiring.uplink_specs,
-            body.parts if self._publisher is None else self._publisher.held,
-            body.parts,
-            wiring.memory,
+            held,
+            onto,
+            memory,
+            wiring.needs_replies,
         )
 
     def _letter(self, request: Request) -> Letter | None:

@@ -59,13 +59,18 @@ Sums = dict[str, dict[str, NDArray[np.float64]]]
 class Total:
     """Sum of weight x value over the counted replies, per part and array, in float64.
 
-    `population` is the number of registered clients, filled in by the fleet.
+    The fleet fills in `population`, the number of registered clients, and `exact`, the names of
+    the arrays that no gradient moves (batch statistics, counters): they are averaged, never stepped
+    over the mean. `replies` are the counted replies with their parts, in order, where the algorithm
+    asks for them (`Algorithm.needs_replies`), else none.
     """
 
     parts: Sums = field(default_factory=dict)
     weight: float = 0.0
     count: int = 0
     population: int = 0
+    exact: frozenset[str] = frozenset()
+    replies: list[Reply] = field(default_factory=list)
     sums: dict[str, float] = field(default_factory=dict)
 
     def add(self, parts: Parts, weight: float, metrics: dict[str, float]) -> None:
@@ -93,6 +98,7 @@ class Total:
                 known[name] = known[name] + value if name in known else value
         self.weight += other.weight
         self.count += other.count
+        self.replies += other.replies
         for name, number in other.sums.items():
             self.sums[name] = self.sums.get(name, 0.0) + number
 
@@ -114,6 +120,7 @@ class Expectation:
     Of a lossy uplink: `held` is what the clients trained from, `onto` what the server adds their
     differences to (its own arrays: they differ from `held` where the downlink is lossy too), and
     `memory` keeps what the server must remember of each client (EF21's estimates).
+    `needs_replies` is the algorithm's: whether the sum has the single replies beside it.
     """
 
     round: int
@@ -123,6 +130,7 @@ class Expectation:
     held: Parts = field(default_factory=dict)
     onto: Parts = field(default_factory=dict)
     memory: StateStore | None = None
+    needs_replies: bool = False
 
     def read(self, client: int, message: Message | RejectedUpdate) -> Reply:
         """The reply in `message`, refused (never raised) where it does not fit."""
@@ -179,7 +187,9 @@ def _check_numbers(kind: Kind, metrics: dict[str, float]) -> None:
         raise RejectedUpdate(f"weight {metrics['weight']:g} is not in (0, {MOST_EXAMPLES:g}]")
 
 
-def reduce_chunk(replies: Iterable[Reply]) -> tuple[Total, list[Reply]]:
+def reduce_chunk(
+    replies: Iterable[Reply], needs_replies: bool = False
+) -> tuple[Total, list[Reply]]:
     """The sum over the replies that may count, and the replies without their parts.
 
     Each reply is counted as soon as it is there, while its values are still in the cache.
@@ -188,15 +198,17 @@ def reduce_chunk(replies: Iterable[Reply]) -> tuple[Total, list[Reply]]:
     for reply in replies:
         if reply.ok and reply.parts:
             total.add(reply.parts, reply.weight, dict(reply.metrics))
+            if needs_replies:
+                total.replies.append(reply)
         stripped.append(replace(reply, parts=None))
     return total, stripped
 
 
-def reduce_all(replies: Sequence[Reply]) -> tuple[Total, list[Reply]]:
+def reduce_all(replies: Sequence[Reply], needs_replies: bool = False) -> tuple[Total, list[Reply]]:
     """`reduce_chunk` over the fixed chunks of all replies of a round."""
     total, stripped = Total(), []
     for start, stop in chunk_bounds(len(replies)):
-        part, headers = reduce_chunk(replies[start:stop])
+        part, headers = reduce_chunk(replies[start:stop], needs_replies)
         total.merge(part)
         stripped += headers
     return total, stripped

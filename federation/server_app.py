@@ -89,7 +89,7 @@ def _drive(
     chooser = build_chooser(scenario)
     if start is not None:
         chooser.restore(start.fleet)
-    initial = algorithm.init(made.learner.arrays())
+    initial = algorithm.init(made.learner.arrays(), made.learner.spec)
     examiner = Examiner(made.learner, made.dataset, scenario)
     first = 1 if start is None else start.round + 1
     with Progress(label, scenario.rounds, first, fleet.clock) as progress:

@@ -148,6 +148,8 @@ def _registered(
 
 
 def _argument(field: dataclasses.Field[Any]) -> str:
+    if "rest" in field.metadata:
+        return str(field.metadata["rest"])
     known = field.default is not dataclasses.MISSING
     return f"{field.name}={field.default!r}" if known else field.name
 

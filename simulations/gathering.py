@@ -45,7 +45,9 @@ def sum_landings(landings: Sequence[Landing], expected: Expectation) -> tuple[To
     """The sum over all that came back, in fixed chunks, and all replies without their parts."""
     total, replies = Total(), []
     for start, stop in chunk_bounds(len(landings)):
-        part, headers = reduce_chunk(_reply(one, expected) for one in landings[start:stop])
+        part, headers = reduce_chunk(
+            (_reply(one, expected) for one in landings[start:stop]), expected.needs_replies
+        )
         total.merge(part)
         replies += headers
     return total, replies

@@ -137,7 +137,7 @@ def _check_names(scenario: Scenario, where: str) -> None:
     strategy = scenario.strategy
     try:
         build_schedule(strategy)
-        build_algorithm(strategy)
+        build_algorithm(strategy).check(scenario.local)
         build_policy(strategy)
         check_arguments(strategy)
         check_selection(strategy)

@@ -17,6 +17,7 @@ from federation.arrays import Arrays, Parts, Spec
 from federation.fleet import Fleet
 from federation.reduce import Total
 from federation.rounds import RoundResult, State
+from federation.scenario.schema import LocalConfig
 from federation.transport import PartSpecs
 
 if TYPE_CHECKING:
@@ -33,11 +34,16 @@ class Train:
     """One local training: where it starts, and what the algorithm adds to plain SGD.
 
     `penalty(parameters, start)` is added to the loss; `correction` is added to every gradient.
+    `local` replaces the scenario's `[local]`. `optimizer` is what the optimiser remembered when it
+    was last here: {} of one that has done nothing yet, None for one that starts anew and is not
+    asked afterwards.
     """
 
     start: Arrays
     penalty: Penalty | None = None
     correction: Arrays | None = None
+    local: LocalConfig | None = None
+    optimizer: Arrays | None = None
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,8 @@ class Trained:
     """The result of one local training.
 
     `examples` are the rows the client holds, `processed` those that went through a gradient
-    (with repetitions), `loss` is the mean over them.
+    (with repetitions), `loss` is the mean over them. `optimizer` is what the optimiser remembers,
+    if the job asked for it.
     """
 
     arrays: Arrays
@@ -53,13 +60,15 @@ class Trained:
     examples: int
     processed: int
     loss: float
+    optimizer: Arrays = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class LocalContext:
     """What a client half may know: what came, what the client kept, and where it stands.
 
-    `lr` is the learning rate of this round, after `local.lr_schedule`.
+    `lr` is the learning rate of this round, after `local.lr_schedule`; `local` is the scenario's
+    `[local]`; `spec` says of the model's arrays which are trained (those that are not `exact`).
     """
 
     received: Parts
@@ -68,6 +77,8 @@ class LocalContext:
     round: int
     seed: int
     lr: float
+    local: LocalConfig
+    spec: Spec
 
 
 @dataclass(frozen=True)
@@ -91,12 +102,25 @@ class Algorithm(ABC):
 
     Part names carry meaning on the wire: an uplink part named like a part of `broadcast` is its new
     value, and a lossy codec sends the difference of the two. A change needs a name of its own.
+
+    `keeps_state`: whether clients keep something between rounds. `needs_replies`: whether `merge`
+    needs the single replies (`total.replies`), which costs their transport and memory.
     """
 
     keeps_state: ClassVar[bool] = False
+    needs_replies: ClassVar[bool] = False
 
-    def init(self, model: Arrays) -> State:
-        """The server's state before the first round; must hold the part "model"."""
+    def check(self, local: LocalConfig) -> None:  # noqa: B027 - most have nothing to refuse
+        """Refuse what the algorithm cannot work with; asked once, before a run starts.
+
+        Raises ScenarioError. What depends on the arguments alone belongs in `__post_init__`.
+        """
+
+    def init(self, model: Arrays, spec: Spec) -> State:
+        """The server's state before the first round; must hold the part "model".
+
+        `spec` says which arrays are trained (those that are not `exact`).
+        """
         return {"model": model}
 
     def broadcast(self, state: State) -> Parts:
@@ -119,7 +143,8 @@ class Algorithm(ABC):
     def merge(self, state: State, total: Total) -> State:
         """The server half: the state after the contributions in `total`.
 
-        `total.population` is the number of registered clients.
+        `total.population` is the number of registered clients; `total.exact` names the model's
+        arrays that no gradient moves.
         """
 
 

@@ -29,7 +29,10 @@ def schedules() -> Registry[Schedule]:
 
 def build_algorithm(config: StrategyConfig) -> Algorithm:
     """The algorithm of a strategy, with its share of `strategy.args`."""
-    return _build(algorithms().get(config.algorithm), config.args)
+    owner = algorithms().get(config.algorithm)
+    known = {name for one in _owners(config) for name in _field_names(one)}
+    others = {name: value for name, value in config.args.items() if name not in known}
+    return _build(owner, {**config.args, **dict.fromkeys(_rest(owner), others)})
 
 
 def build_schedule(config: StrategyConfig) -> Schedule:
@@ -77,20 +80,32 @@ def check_selection(config: StrategyConfig) -> None:
 
 def check_arguments(config: StrategyConfig) -> None:
     """Refuse an argument that neither the schedule, the algorithm nor the selection takes."""
-    owners: list[type[Algorithm] | type[Schedule] | type[Policy]] = [
+    owners = _owners(config)
+    valid = [name for owner in owners for name in _field_names(owner)]
+    takes_all = any(_rest(owner) for owner in owners)
+    for name in config.args:
+        if name not in valid and not takes_all:
+            raise ScenarioError(unknown_choice("key in strategy.args:", name, valid or ["(none)"]))
+
+
+def _owners(config: StrategyConfig) -> list[type[object]]:
+    """All that have a share in `strategy.args`."""
+    return [
         schedules().get(config.schedule),
         algorithms().get(config.algorithm),
         selections().get(config.selection),
     ]
-    valid = [name for owner in owners for name in _field_names(owner)]
-    for name in config.args:
-        if name not in valid:
-            raise ScenarioError(unknown_choice("key in strategy.args:", name, valid or ["(none)"]))
+
+
+def _rest(owner: type[object]) -> list[str]:
+    """The field, if there is one, that takes the arguments that nobody knows by name."""
+    return [field.name for field in dataclasses.fields(owner) if "rest" in field.metadata]  # type: ignore[arg-type]
 
 
 def _build(owner: type[T], arguments: Mapping[str, object]) -> T:
     hints = get_type_hints(owner)
     taken: dict[str, object] = {}
+    taken |= {name: arguments[name] for name in _rest(owner) if name in arguments}
     for name in _field_names(owner):
         if name in arguments:
             if not _fits(arguments[name], hints[name]):
@@ -100,8 +115,9 @@ def _build(owner: type[T], arguments: Mapping[str, object]) -> T:
     return owner(**taken)
 
 
-def _field_names(owner: type[Algorithm] | type[Schedule] | type[Policy]) -> list[str]:
-    return [field.name for field in dataclasses.fields(owner)]  # type: ignore[arg-type]
+def _field_names(owner: type[object]) -> list[str]:
+    fields = dataclasses.fields(owner)  # type: ignore[arg-type]
+    return [field.name for field in fields if "rest" not in field.metadata]
 
 
 def _fits(value: object, hint: object) -> bool:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from clients.engines.base import Job
-from clients.optimizers import Optimizer, build_optimizer, clip, rate
+from clients.optimizers import Optimizer, build_optimizer, clip, rate, recall, remembered
 from federation.arrays import Arrays
 from federation.models.learner import Learner
 from federation.models.tasks import as_tensor
@@ -35,25 +35,31 @@ class EagerEngine:
             return [self._train(job) for job in jobs]
 
     def _train(self, job: Job) -> Trained:
-        learner, local = self.learner, self.local
+        learner = self.learner
         torch.default_generator.manual_seed(
             integer_seed(self.seed, "dropout", job.round, job.client)
         )
         learner.load(job.train.start)
+        local = job.train.local or self.local
         learner.module.train()
-        trained: list[Tensor] = [p for p in learner.module.parameters() if p.requires_grad]
+        named = {n: p for n, p in learner.module.named_parameters() if p.requires_grad}
+        trained: list[Tensor] = list(named.values())
         optimizer = build_optimizer(local, rate(local, job.round, self.rounds))
+        recall(optimizer, list(named), job.train.optimizer or {})
         extra = _Extra.of(learner, job)
         loss_sum, processed, steps = 0.0, 0, 0
         for rows in batches(local, len(job.inputs), self.seed, job.round, job.client):
-            loss_sum += self._step(job, torch.from_numpy(rows), trained, optimizer, extra)
+            loss_sum += self._step(job, local, torch.from_numpy(rows), trained, optimizer, extra)
             processed += len(rows)
             steps += 1
-        return Trained(learner.arrays(), steps, len(job.inputs), processed, loss_sum / processed)
+        memory = {} if job.train.optimizer is None else remembered(optimizer, list(named))
+        mean_loss, examples = loss_sum / processed, len(job.inputs)
+        return Trained(learner.arrays(), steps, examples, processed, mean_loss, memory)
 
     def _step(
         self,
         job: Job,
+        local: LocalConfig,
         index: Tensor,
         trained: list[Tensor],
         optimizer: Optimizer,
@@ -69,8 +75,8 @@ class EagerEngine:
         (loss + extra.penalty() if extra.has_penalty else loss).backward()  # type: ignore[no-untyped-call]
         extra.correct_gradients()
         gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in trained]
-        if self.local.clip_norm is not None:
-            clip(gradients, self.local.clip_norm)
+        if local.clip_norm is not None:
+            clip(gradients, local.clip_norm)
         with torch.no_grad():
             optimizer.step(trained, gradients)
         return float(loss.detach()) * len(index)
@@ -111,7 +117,7 @@ class _Extra:
 def _tensors(arrays: Arrays | None, names: Mapping[str, object]) -> dict[str, Tensor]:
     if arrays is None:
         return {}
-    return {name: as_tensor(np.array(arrays[name])) for name in names}
+    return {name: as_tensor(np.array(arrays[name])) for name in names if name in arrays}
 
 
 def batches(

@@ -65,5 +65,5 @@ def sum_contents(chunk: Chunk, contents: Sequence[RecordDict]) -> ChunkDone:
     assert chunk.expected is not None
     pairs = zip(chunk.calls, contents, strict=True)
     replies = (chunk.expected.read_content(call.client, content) for call, content in pairs)
-    total, stripped = reduce_chunk(replies)
+    total, stripped = reduce_chunk(replies, chunk.expected.needs_replies)
     return ChunkDone(chunk.index, total=total, replies=stripped)

@@ -3,17 +3,18 @@
     x <- x + server_lr * (sum_i n_i y_i / sum_i n_i - x)
 
 y_i is client i's model after its local steps, n_i the number of its rows. With one client and
-`server_lr = 1` the new model is that client's, to the bit.
+`server_lr = 1` the new model is that client's, to the bit. Arrays that no gradient moves (batch
+statistics, counters) are always the mean.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from federation.arrays import cast_like
-from federation.errors import ScenarioError
 from federation.reduce import Total
 from federation.rounds import State
+from strategies.algorithms._arrays import moved
+from strategies.algorithms._checks import require
 from strategies.base import Algorithm, Contribution, LocalContext, LocalHalf, Train
 
 
@@ -25,10 +26,7 @@ class FedAvg(Algorithm):
 
     def __post_init__(self) -> None:
         """Refuse a step size that cannot be meant."""
-        if not 0 < self.server_lr <= 100:
-            raise ScenarioError(
-                f"strategy.args.server_lr = {self.server_lr:g}: must be in (0, 100]"
-            )
+        require("server_lr", self.server_lr, "(0, 100]")
 
     def local(self, context: LocalContext) -> LocalHalf:
         """Train from the received model; the rows held are the weight."""
@@ -37,10 +35,4 @@ class FedAvg(Algorithm):
 
     def merge(self, state: State, total: Total) -> State:
         """Move the model by `server_lr` towards the weighted mean."""
-        model, mean = state["model"], total.mean("model")
-        if self.server_lr == 1:  # not by way of the difference, which would round twice
-            return {**state, "model": cast_like(mean, model)}
-        moved = {
-            name: value + self.server_lr * (mean[name] - value) for name, value in model.items()
-        }
-        return {**state, "model": cast_like(moved, model)}
+        return {**state, "model": moved(state["model"], total, self.server_lr)}

@@ -30,7 +30,7 @@ class World:
     def play(self, schedule: Schedule, algorithm: Algorithm, per_round=4, broken=(), rounds=ROUNDS):
         """The results of all rounds, from the initial model on."""
         fleet = self.connect(algorithm, set(broken))
-        state = algorithm.init(self.made.learner.arrays())
+        state = algorithm.init(self.made.learner.arrays(), self.made.learner.spec)
         plan = Plan(SEED, 1, rounds, per_round, Chooser(SEED, per_round))
         return list(schedule.rounds(fleet, algorithm, state, plan))
 

@@ -39,7 +39,7 @@ class Scaffold(Algorithm):
 
     keeps_state: ClassVar[bool] = True
 
-    def init(self, model):
+    def init(self, model, spec):
         return {"model": model, "control": zeros_like(model)}
 
     def broadcast(self, state):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from federation.arrays import digest
 from federation.errors import ScenarioError
 from federation.reduce import Total
-from federation.scenario.schema import StrategyConfig
+from federation.scenario.schema import LocalConfig, StrategyConfig
 from strategies.algorithms.fedavg import FedAvg
 from strategies.base import LocalContext, Train, Trained
 from strategies.catalogue import build_algorithm, check_arguments
@@ -69,7 +69,9 @@ def test_other_parts_of_the_state_are_left_alone():
 
 def test_the_client_trains_from_the_received_model_and_weighs_its_rows():
     received = a_model(1, 2)
-    half = FedAvg().local(LocalContext({"model": received}, {}, 3, 1, 0, 0.1))
+    half = FedAvg().local(
+        LocalContext({"model": received}, {}, 3, 1, 0, 0.1, LocalConfig(lr=0.1), ())
+    )
     assert next(half) == Train(start=received)
     with pytest.raises(StopIteration) as stop:
         half.send(Trained(a_model(5, 6), steps=4, examples=10, processed=40, loss=0.5))
