@@ -9,7 +9,8 @@ p_i is the client's share of the rows, tau_i the gradients it walked (its steps;
     tau_eff * sum_i p_i d_i = (m - x) * E[tau^2] / E[tau]^2
 
 with expectations under the same weights: so the trained models travel as in FedAvg, tau and its
-square beside them (16 bytes). With equal tau the new model is FedAvg's.
+square beside them (16 bytes). With equal tau the new model is FedAvg's. The scale of the weights
+does not matter: with `local.steps` it is such that they are n_i, and the model FedAvg's to the bit.
 """
 
 from __future__ import annotations
@@ -47,10 +48,11 @@ class FedNova(FedAvg):
 
     def local(self, context: LocalContext) -> LocalHalf:
         """Train as FedAvg does; rows per gradient walked are the weight."""
-        trained = yield Train(start=context.received["model"])
-        tau = gradients_walked(context.local, trained.steps)
+        trained, local = (yield Train(start=context.received["model"])), context.local
+        tau = gradients_walked(local, trained.steps)
+        usual = 1.0 if local.steps is None else gradients_walked(local, local.steps)
         parts = {"model": trained.arrays, "effort": {"tau": np.array([tau, tau**2])}}
-        return Contribution(parts, weight=trained.examples / tau)
+        return Contribution(parts, weight=trained.examples * (usual / tau))
 
     def merge(self, state: State, total: Total) -> State:
         """Go on beyond the mean, as far as tau varies."""

@@ -15,6 +15,7 @@ from federation.arrays import cast_like
 from strategies.algorithms.fedavg import FedAvg
 from strategies.base import Algorithm, Contribution, Train
 from strategies.schedules.parallel import Parallel
+from strategies.schedules.serial import Serial
 
 
 @dataclass(frozen=True)
@@ -74,17 +75,32 @@ class Scaffold(Algorithm):
         }
 
 
+def breaking(results, mended):
+    """Breaks between the clients' work of round 3 and the commit, until there is a file."""
+    for result in results:
+        if result.round == 3 and not Path(mended).exists():
+            raise RuntimeError("the power failed")
+        yield result
+
+
 @dataclass(frozen=True)
 class BreaksInRound3(Parallel):
-    """Breaks between the clients' work and the commit, until there is a file `mended`."""
+    """Parallel rounds that break, until there is a file `mended`."""
 
     mended: str = ""
 
     def rounds(self, fleet, algorithm, state, plan):
-        for result in super().rounds(fleet, algorithm, state, plan):
-            if result.round == 3 and not Path(self.mended).exists():
-                raise RuntimeError("the power failed")
-            yield result
+        return breaking(super().rounds(fleet, algorithm, state, plan), self.mended)
+
+
+@dataclass(frozen=True)
+class SerialBreaksInRound3(Serial):
+    """Serial rounds that do."""
+
+    mended: str = ""
+
+    def rounds(self, fleet, algorithm, state, plan):
+        return breaking(super().rounds(fleet, algorithm, state, plan), self.mended)
 
 
 def zeros_like(arrays):

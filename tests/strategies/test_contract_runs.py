@@ -1,0 +1,114 @@
+"""What every algorithm promises of whole runs: all that are registered are held to it.
+
+The uplink is lossy with error feedback and clients drop out in the middle of their work. A run that
+breaks goes on to the bits of one that did not, and Ray gives the bits of the inline executor.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from safetensors.numpy import load_file
+
+from federation.scenario.files import resolve
+from simulations.executors import ray as ray_executor
+from simulations.launch import simulate
+from simulations.prepare import PlannedRun
+from strategies.catalogue import algorithms
+
+ADAMW = {"optimizer": "adamw", "lr": 0.01}
+# Beside the defaults: name -> algorithm, arguments, [local].
+MORE = {
+    "fedprox-mu": ("fedprox", {"mu": 0.5}, {}),
+    "diloco-adamw": ("diloco", {}, ADAMW),
+    "diloco-momentum": ("diloco", {}, {"momentum": 0.9}),
+    "scaffold-momentum": ("scaffold", {"server_lr": 0.5}, {"momentum": 0.9}),
+    "fednova-epochs": ("fednova", {}, {"steps": None, "epochs": 1}),
+    "flower-trimmed": ("flower", {"strategy": "FedTrimmedAvg", "beta": 0.3}, {}),
+    "flower-krum": ("flower", {"strategy": "Krum", "num_malicious_nodes": 1}, {}),
+    "flower-momentum": ("flower", {"strategy": "FedAvgM", "server_momentum": 0.9}, {}),
+    "flower-adam": ("flower", {"strategy": "FedAdam", "eta": 0.01, "tau": 0.001}, {}),
+}
+CASES = {name: (name, {}, {}) for name in algorithms().names()} | MORE
+ON_RAY = ("scaffold", "feddyn", "fednova-epochs", "diloco-adamw", "fedadam", "flower-trimmed")
+BREAKING = {
+    "parallel": "own_algorithms:BreaksInRound3",
+    "serial": "own_algorithms:SerialBreaksInRound3",
+}
+every_case = pytest.mark.parametrize("case", CASES)
+every_schedule = pytest.mark.parametrize("schedule", BREAKING)
+
+
+@pytest.fixture
+def run(cache, tmp_path, monkeypatch):
+    """Runs a case into a folder; the tables' clocks and names of schedules are left out."""
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+
+    def execute(case, schedule, out="run", backend="inline", **args):
+        algorithm, own, local = CASES[case]
+        partition = {"kind": "dirichlet", "alpha": 1.0, "min_examples": 10}
+        strategy = {"algorithm": algorithm, "schedule": schedule, "clients_per_round": 5}
+        table = {
+            "name": "contract",
+            "rounds": 4,
+            "data": {"source": "digits", "clients": 7, "partition": partition},
+            "model": {"name": "logistic"},
+            "local": {"lr": 0.1, "batch_size": 16, "steps": 2} | local,
+            "strategy": strategy | {"args": own | args},
+            "uplink": {"codec": "topk(0.2) | int8 | range", "error_feedback": True},
+            "fleet": [{"dropout": 0.2}],
+            "engine": {"backend": backend},
+        }
+        simulate(PlannedRun("run", resolve(table, "contract"), tmp_path / out))
+        return Outcome(tmp_path / out)
+
+    return execute
+
+
+class Outcome:
+    """A finished run."""
+
+    def __init__(self, folder):
+        self.model = load_file(folder / "model.safetensors")
+        self.bits = (folder / "model.safetensors").read_bytes()
+        self.rounds = pd.read_parquet(folder / "rounds.parquet")
+        self.clients = pd.read_parquet(folder / "clients.parquet")
+        tables = [self.rounds, self.clients, pd.read_parquet(folder / "exchanges.parquet")]
+        self.tables = [
+            t.drop(columns=["wall_time_s", "schedule"], errors="ignore").to_csv() for t in tables
+        ]
+
+
+def test_no_registered_algorithm_is_left_out():
+    assert {algorithm for algorithm, _, _ in CASES.values()} == set(algorithms().names())
+
+
+@every_schedule
+@every_case
+def test_a_broken_run_goes_on_to_the_bits_of_a_whole_one(run, tmp_path, case, schedule):
+    whole = run(case, schedule, "whole")
+    assert set(whole.clients["status"]) == {"counted", "dropped"}
+    assert (whole.rounds["clients_counted"][1:] > 0).all()
+    assert all(np.isfinite(value).all() for value in whole.model.values())
+    assert (whole.rounds["uplink_bytes"][1:] < 0.8 * whole.rounds["raw_uplink_bytes"][1:]).all()
+    mended = tmp_path / "mended"
+    with pytest.raises(RuntimeError, match="the power failed"):
+        run(case, BREAKING[schedule], "broken", mended=str(mended))
+    mended.touch()
+    again = run(case, BREAKING[schedule], "broken", mended=str(mended))
+    assert again.bits == whole.bits
+    assert again.tables == whole.tables
+
+
+def test_ray_gives_the_bits_of_the_inline_executor(run):
+    try:
+        for case in ON_RAY:
+            inline, on_ray = (
+                run(case, "parallel", f"{case}-inline"),
+                run(case, "parallel", f"{case}-ray", backend="ray"),
+            )
+            assert (case, on_ray.bits) == (case, inline.bits)
+            assert (case, on_ray.tables) == (case, inline.tables)
+    finally:
+        ray_executor.shutdown()
