@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from federation.arrays import cast_like
-from federation.errors import RunError
+from federation.errors import RunError, ScenarioError
 from federation.reduce import Total
 from federation.rounds import State
 from federation.scenario.schema import LocalConfig
@@ -38,7 +38,10 @@ class Flower(Algorithm):
     def check(self, local: LocalConfig) -> None:
         """Only here, and not on every device, is the strategy sought."""
         strategy = _flower_strategy.build(self.strategy, self.arguments)
-        _flower_memory.remembered(strategy)
+        try:
+            _flower_memory.remembered(strategy)
+        except RunError as error:
+            raise ScenarioError(f"strategy.args.strategy = {self.strategy!r}: {error}") from None
 
     def local(self, context: LocalContext) -> LocalHalf:
         """As FedAvg."""
