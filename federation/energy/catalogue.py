@@ -16,7 +16,8 @@ from federation.errors import ScenarioError, unknown_choice
 from federation.registry import Registry
 
 TABLE: Final = "table"
-SHIPPED: Final = (TABLE, illustrative_day.NAME)  # what `energy.carbon` may name beside a path
+SHIPPED: Final = (TABLE, illustrative_day.NAME)
+"""What `energy.carbon` may say that is no path."""
 
 
 def meters() -> Registry[Meter]:

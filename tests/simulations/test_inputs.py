@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from federation.energy.catalogue import SHIPPED
 from simulations import inputs, prepare
 from simulations.named_files import named
 
@@ -96,8 +97,10 @@ def test_a_run_keeps_a_copy_of_each_and_the_paths_as_written(ran, files):
     assert 'device = "boards/mine.toml"' in (ran / "scenario.toml").read_text()
 
 
-def test_a_run_that_names_no_file_keeps_none(paceline, small, here):
-    assert paceline("run", small, "--out", "out").code == 0
+@pytest.mark.parametrize("carbon", SHIPPED)
+def test_a_run_that_names_no_file_keeps_none(paceline, small, here, carbon):
+    words = ("--set", "fleet.0.region=DEU", "--set", f"energy.carbon={carbon}")
+    assert paceline("run", small, *words, "--out", "out").code == 0
     assert not (here / "out" / "inputs").exists()
 
 
