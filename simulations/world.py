@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from federation.arrays import Arrays, Parts
+from federation.energy.carbon import Grid
 from federation.energy.catalogue import open_grid
 from federation.outlook import Outlook
 from federation.scenario.schema import Scenario
@@ -88,6 +89,10 @@ class World:
         """Who chooses levels of power."""
         return PowerManager(self.population, self.energies, self.workload)
 
+    @cached_property
+    def _grid(self) -> Grid:
+        return open_grid(self.scenario.energy.carbon)
+
     @property
     def is_calm(self) -> bool:
         """Whether each exchange goes its own way, undisturbed by others and by chance."""
@@ -132,7 +137,7 @@ class World:
             self.conditions,
             self.speeds,
             self.workload,
-            open_grid(self.scenario.energy.carbon),
+            self._grid,
             self.sizes,
             (limits[0], limits[1]),
         )
