@@ -221,3 +221,43 @@ def test_parameters_that_are_frozen_stay(engine, rows):
     trained = train(one, rows).arrays
     assert trained["1.weight"].tobytes() == start["1.weight"].tobytes()
     assert trained["1.bias"].tobytes() != start["1.bias"].tobytes()
+
+
+def test_a_job_may_replace_what_the_scenario_says_of_local_training(engine, rows):
+    one, other = engine(steps=5, batch_size=4, momentum=0.9), local(steps=2, batch_size="full")
+    replaced = train(one, rows, local=other)
+    plain = train(engine(steps=2, batch_size="full"), rows)
+    assert (replaced.steps, replaced.processed) == (plain.steps, plain.processed) == (2, 80)
+    assert digest({"model": replaced.arrays}) == digest({"model": plain.arrays})
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"momentum": 0.9}, {"momentum": 0.9, "nesterov": True}, {"optimizer": "adamw", "lr": 0.01}],
+    ids=["momentum", "nesterov", "adamw"],
+)
+def test_an_optimiser_that_goes_on_takes_the_steps_of_one_that_never_stopped(
+    engine, rows, settings
+):
+    one = engine(steps=5, **settings)
+    first, rest = (one.local.model_copy(update={"steps": steps}) for steps in (2, 3))
+
+    def after(model, steps, memory):  # of one row, so that every batch is the same
+        job = job_of(rows, model, count=1, local=steps, optimizer=memory)
+        return one.run([job])[0]
+
+    start = one.learner.arrays()
+    whole, begun = after(start, one.local, {}), after(start, first, {})
+    ended = after(begun.arrays, rest, begun.optimizer)
+    assert digest({"model": ended.arrays}) == digest({"model": whole.arrays})
+    assert digest({"memory": ended.optimizer}) == digest({"memory": whole.optimizer})
+    assert digest({"model": after(begun.arrays, rest, {}).arrays}) != digest(
+        {"model": whole.arrays}
+    )
+
+
+def test_nothing_is_said_of_the_optimiser_unless_it_is_asked_and_has_something_to_say(engine, rows):
+    assert train(engine(steps=2, momentum=0.9), rows).optimizer == {}
+    assert train(engine(steps=2), rows, optimizer={}).optimizer == {}
+    kept = train(engine(steps=2, momentum=0.9), rows, optimizer={}).optimizer
+    assert sorted(kept) == ["velocity 1.bias", "velocity 1.weight"]

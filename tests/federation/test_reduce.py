@@ -221,3 +221,13 @@ def test_whatever_comes_in_nothing_but_a_reply_comes_out(records):
     else:
         assert reply.parts is None
         assert reply.error.splitlines() == [reply.error]
+
+
+def test_single_replies_stay_beside_the_sum_where_they_are_asked_for():
+    replies = [a_reply(client, 1 + client, float(client)) for client in range(70)]
+    replies[3] = Reply(3, 1, "train", error="refused")
+    total, headers = reduce_all(replies, needs_replies=True)
+    assert [reply.client for reply in total.replies] == [c for c in range(70) if c != 3]
+    assert all(reply.parts["model"]["w"][0] == reply.client for reply in total.replies)
+    assert all(reply.parts is None for reply in headers)
+    assert reduce_all(replies)[0].replies == []

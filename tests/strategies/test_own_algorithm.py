@@ -107,15 +107,16 @@ def test_scaffold_parts_from_fedavg_once_its_clients_remember(run):
     assert bits(run("scaffold", *scaffold())) != bits(run("avg"))
 
 
+@pytest.mark.parametrize("name", ["own_algorithms:Scaffold", "scaffold"])
 @pytest.mark.parametrize("asked", [CLIENTS, 2])
-def test_scaffold_follows_its_equations_over_all_rounds(plan, run, asked):
-    lines = (*scaffold(), f"clients_per_round = {asked}")
+def test_scaffold_follows_its_equations_over_all_rounds(plan, run, asked, name):
+    lines = (f'algorithm = "{name}"', f"clients_per_round = {asked}")
     scenario = plan("planned", *lines).scenario
     made = prepare.materials(scenario)
     folder = run("scaffold", *lines)
     expected = by_hand(made, visits(folder))
-    for name, value in model_of(folder).items():
-        np.testing.assert_allclose(value, expected[name], rtol=1e-4, atol=1e-6)
+    for key, value in model_of(folder).items():
+        np.testing.assert_allclose(value, expected[key], rtol=1e-4, atol=1e-6)
 
 
 def test_control_variates_travel_beside_the_model(run):
