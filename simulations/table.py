@@ -45,7 +45,7 @@ _COLUMNS: Final[Mapping[str, _Column]] = {
     "downlink_codec": _Column("downlink", rank=5, setting=True),
     "status": _Column("status"),
     "rounds": _Column("rounds", rank=2, setting=True),
-    "stopped": _Column("stopped", rank=2, setting=True),
+    "stopped": _Column("stopped", rank=5, setting=True),
     "final_accuracy": _Column("accuracy", percent_text, max),
     "best_accuracy": _Column("best", percent_text, max, 9),
     "final_metric": _Column("metric", "{:.4g}".format),
@@ -62,16 +62,19 @@ _COLUMNS: Final[Mapping[str, _Column]] = {
     "carbon_g": _Column("CO2e", grams_text, min, 6),
     "carbon_g_low": _Column("CO2e low", grams_text, min, 10),
     "carbon_g_high": _Column("CO2e high", grams_text, min, 10),
-    "rounds_to": _Column("rounds to", str, min, 3),
+    "rounds_to": _Column("rounds to", str, min, 4),
     "bytes_to": _Column("bytes to", bytes_text, min),
     "seconds_to": _Column("time to", seconds_text, min),
-    "joules_to": _Column("energy to", joules_text, min, 4),
+    "joules_to": _Column("energy to", joules_text, min, 1),
     "joules_to_low": _Column("energy to low", joules_text, min, 11),
     "joules_to_high": _Column("energy to high", joules_text, min, 11),
-    "grams_to": _Column("CO2e to", grams_text, min, 5),
+    "grams_to": _Column("CO2e to", grams_text, min, 3),
     "grams_to_low": _Column("CO2e to low", grams_text, min, 10),
     "grams_to_high": _Column("CO2e to high", grams_text, min, 10),
 }
+
+_TOTALS: Final = ("virtual_time_s", "total_bytes", "energy_j", "carbon_g")
+_TOTALS_RANK: Final = 6  # where what it took to an accuracy is asked for
 
 
 def table(
@@ -93,7 +96,7 @@ def table(
     common = [name for name in names if _column(name).setting and _is_common(name, records)]
     uncertain = [name.removesuffix(_OPEN) for name in names if name.endswith(_OPEN)]
     shown = [name for name in names if name not in common and not name.endswith(_OPEN)]
-    left_out = _too_many(shown, records, width)
+    left_out = _too_many(shown, records, width, _TOTALS if to_accuracy is not None else ())
     shown = [name for name in shown if name not in left_out]
     text = io.StringIO()
     console = Console(
@@ -128,13 +131,16 @@ def _is_common(name: str, records: Sequence[Record]) -> bool:
     return len(values) == 1 and None not in values
 
 
-def _too_many(names: Sequence[str], records: Sequence[Record], width: int) -> set[str]:
+def _too_many(
+    names: Sequence[str], records: Sequence[Record], width: int, lowered: Sequence[str]
+) -> set[str]:
     """The columns to leave out so that the rest fits: the least important first."""
+    ranks = {name: _TOTALS_RANK if name in lowered else _column(name).rank for name in names}
     left_out: set[str] = set()
-    for rank in sorted({_column(name).rank for name in names} - {0}, reverse=True):
+    for rank in sorted({*ranks.values()} - {0}, reverse=True):
         if _width([name for name in names if name not in left_out], records) <= width:
             break
-        left_out |= {name for name in names if _column(name).rank == rank}
+        left_out |= {name for name in names if ranks[name] == rank}
     return left_out
 
 

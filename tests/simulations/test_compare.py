@@ -247,11 +247,12 @@ def test_latex(two_runs):
 TABLE = """\
 All runs: schedule parallel, algorithm fedavg, rounds 2
 to: until an accuracy of 90.00% was first reached (-: never)
-run    uplink                     accuracy    time    total   energy  rounds to  bytes to  time to
-───────────────────────────────────────────────────────────────────────────────────────────────────
-plain  none                         92.50%  20.0 s  10.0 kB  3.00 kJ          2   10.0 kB   20.0 s
-small  topk(0.01) | int8 | range    87.50%  20.0 s  8.20 kB  3.00 kJ          -         -        -
-Not shown for lack of width: best, loss, wall time, up, down, energy to (--format csv has all)
+run    uplink                     accuracy  rounds to  bytes to  time to  energy to
+────────────────────────────────────────────────────────────────────────────────────
+plain  none                         92.50%          2   10.0 kB   20.0 s    3.00 kJ
+small  topk(0.01) | int8 | range    87.50%          -         -        -          -
+Not shown for lack of width: best, loss, time, wall time, up, down, total, energy (--format csv has
+all)
 """
 
 
