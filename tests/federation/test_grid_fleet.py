@@ -289,3 +289,13 @@ def test_real_nodes_that_are_not_connected_are_not_available(world):
     world.grid.gone = {world.fleet._node_of(2)}
     assert world.fleet.outlook.available(everyone, 0.0).tolist() == [True, True, False]
     assert world.fleet.outlook.expected_s(everyone) is None
+
+
+@pytest.mark.parametrize("needed", [False, True])
+def test_single_replies_stay_beside_the_sum_for_those_that_need_them(world, needed):
+    world.begin()
+    world.fleet.wiring = replace(world.fleet.wiring, needs_replies=needed)
+    body = Body(1, "train", {"model": world.model})
+    total = world.fleet.gather([Request(client, body) for client in range(CLIENTS)]).total
+    assert [reply.client for reply in total.replies] == (list(range(CLIENTS)) if needed else [])
+    assert (total.count, total.population) == (CLIENTS, CLIENTS)
