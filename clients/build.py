@@ -9,7 +9,7 @@ from clients.engines.eager import EagerEngine
 from clients.held import HeldVersions
 from clients.holdings import RowsOf, holdings
 from clients.runtime import ClientRuntime
-from federation.arrays import Parts
+from federation.arrays import Arrays, Parts
 from federation.client_state import StateStore
 from federation.codecs._chain import Chain
 from federation.codecs._text import parse_chain
@@ -26,12 +26,17 @@ from strategies.catalogue import build_algorithm
 
 @dataclass(frozen=True)
 class Workshop:
-    """What all clients of one process share: data, model, and what they begin with."""
+    """What all clients of one process share: data, model, and what they begin with.
+
+    `initial` is the model as everybody makes it from the seed; `start` what a lossy downlink sends
+    differences to.
+    """
 
     config: ClientConfig
     dataset: Dataset
     learner: Learner
     start: Parts
+    initial: Arrays
 
     def runtime(self, rows_of: RowsOf, state_folder: Path) -> ClientRuntime:
         """A runtime for clients whose rows `rows_of` tells."""
@@ -47,6 +52,7 @@ class Workshop:
             held=HeldVersions(versions_folder(state_folder), self.start),
             uplink=uplink(config),
             downlink=downlink(config),
+            initial=self.initial,
         )
 
 
@@ -65,7 +71,7 @@ def workshop(config: ClientConfig, data_dir: str | None, source: str | None = No
     learner = build_learner(config.model, dataset, config.seed)
     # Now: once a client has trained, the learner holds other weights.
     first = start(config, build_algorithm(config.strategy), learner)
-    return Workshop(config, dataset, learner, first)
+    return Workshop(config, dataset, learner, first, learner.arrays())
 
 
 def wiring(

@@ -18,7 +18,7 @@ from clients.engines.base import Engine, Job
 from clients.held import HeldVersions
 from clients.holdings import Holdings
 from clients.optimizers import rate
-from federation.arrays import Parts, Spec
+from federation.arrays import Arrays, Parts, Spec
 from federation.client_state import StateStore
 from federation.codecs._chain import Chain
 from federation.downlink import Letter
@@ -66,6 +66,7 @@ class ClientRuntime:
     held: HeldVersions
     uplink: Channel
     downlink: Channel
+    initial: Arrays
 
     def handle(self, calls: Sequence[Call]) -> list[RecordDict]:
         """The replies' contents, in the order of the calls."""
@@ -95,7 +96,7 @@ class ClientRuntime:
         payloads = payloads_of(content)
         specs = self.algorithm.downlink_specs(self.learner.spec)
         if kind == "evaluate":
-            specs = {"model": self.learner.spec}
+            specs = {"model": specs["model"]}
         if "version" in record:
             version, base, start = (int(str(record[key])) for key in ("version", "base", "start"))
             letter = Letter(version, base, payloads, start)
@@ -108,7 +109,7 @@ class ClientRuntime:
     def _evaluate(self, client: int, request: _Request) -> RecordDict:
         started = time.perf_counter()
         x, y = self.holdings.test(client)
-        model = request.parts["model"]
+        model = self.algorithm.personal(self._tested(client, request))
         result = evaluate(self.learner, model, x, y, self.config.evaluation_batch_size)
         metrics = {
             "examples": len(x),
@@ -125,12 +126,21 @@ class ClientRuntime:
             self.store.undo(client, request.undo)
         stored = self.store.load(client, request.round) if self._remembers else {}
         kept, memory = _split(stored)
-        config = self.config
-        lr = rate(config.local, request.round, config.rounds)
-        context = LocalContext(
-            request.parts, kept, client, request.round, config.seed, lr, config.local, self._spec
+        return _Work(
+            client, request, self.algorithm.local(self._context(client, request, kept)), memory, []
         )
-        return _Work(client, request, self.algorithm.local(context), memory, [])
+
+    def _tested(self, client: int, request: _Request) -> LocalContext:
+        """What a client knows when it tests: what it kept in this round, too."""
+        keeps = self.algorithm.keeps_state
+        stored = self.store.load(client, request.round + 1) if keeps else {}
+        return self._context(client, request, _split(stored)[0])
+
+    def _context(self, client: int, request: _Request, kept: Parts) -> LocalContext:
+        config, number = self.config, request.round
+        lr = rate(config.local, number, config.rounds)
+        told = (request.parts, kept, client, number, config.seed, lr, config.local)
+        return LocalContext(*told, self._spec, self.initial)
 
     @cached_property
     def _digest(self) -> str:

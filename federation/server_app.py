@@ -107,6 +107,7 @@ def _drive(
             progress,
             0.0 if start is None else start.wall_time_s,
             chooser.state,
+            algorithm.tested,
         )
         if start is None:
             session.open(initial)

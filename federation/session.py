@@ -128,7 +128,8 @@ def _split(whole: Parts) -> tuple[State, Parts]:
 class Session:
     """What a run needs while it is under way. It goes on from what the journal's store holds.
 
-    `chosen` tells what a checkpoint must hold of how clients are chosen.
+    `chosen` tells what a checkpoint must hold of how clients are chosen, `tested` what travels to
+    clients that test the model.
     """
 
     scenario: Scenario
@@ -140,6 +141,7 @@ class Session:
     progress: Progress
     wall_before_s: float = 0.0
     chosen: Callable[[], Parts] = dict
+    tested: Callable[[State], Parts] = dict
     _began: float = field(default_factory=time.monotonic)
     _spent: Spent = field(default_factory=Spent)
     _stopped: str | None = None
@@ -197,6 +199,6 @@ class Session:
         """Let the round's counted clients test the new model on the rows they keep for it."""
         if not self.scenario.evaluation.per_client:
             return []
-        body = Body(result.round, "evaluate", {"model": result.state["model"]})
+        body = Body(result.round, "evaluate", self.tested(result.state))
         there = (one.reply.client for one in result.outcomes if one.status == "counted")
         return self.fleet.collect([Request(client, body) for client in dict.fromkeys(there)])

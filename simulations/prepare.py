@@ -208,7 +208,8 @@ def check_materials(runs: Sequence[PlannedRun], is_virtual: bool = True) -> None
     seen: dict[str, Spec] = {}
     for run in runs:
         scenario = run.scenario
-        key = f"{scenario.data!r} {scenario.model!r} {scenario.seed} {scenario.stop!r}"
+        parts = (scenario.data, scenario.model, scenario.strategy, scenario.stop)
+        key = f"{scenario.seed} {parts!r}"
         try:
             if key not in seen:
                 seen[key] = _check_training(scenario)
@@ -236,8 +237,10 @@ def _check_trace(scenario: Scenario) -> None:
 def _check_training(scenario: Scenario) -> Spec:
     """The model's arrays, after a trial step on the data. Raises BadInput."""
     from simulations.trial import check_step
+    from strategies.catalogue import build_algorithm
 
     made = materials(scenario)
+    build_algorithm(scenario.strategy).init(made.learner.arrays(), made.learner.spec)
     spec = made.learner.spec
     stopping.check(scenario, made.learner.task.metric_name)
     check_step(scenario, made.dataset, made.learner)

@@ -68,7 +68,8 @@ class LocalContext:
     """What a client half may know: what came, what the client kept, and where it stands.
 
     `lr` is the learning rate of this round, after `local.lr_schedule`; `local` is the scenario's
-    `[local]`; `spec` says of the model's arrays which are trained (those that are not `exact`).
+    `[local]`; `spec` says of the model's arrays which are trained (those that are not `exact`);
+    `initial` is the model as everybody makes it from the seed.
     """
 
     received: Parts
@@ -79,6 +80,7 @@ class LocalContext:
     lr: float
     local: LocalConfig
     spec: Spec
+    initial: Arrays
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,17 @@ class Algorithm(ABC):
     @abstractmethod
     def local(self, context: LocalContext) -> LocalHalf:
         """The client half."""
+
+    def personal(self, context: LocalContext) -> Arrays:
+        """The model that a client tests on its own rows, whole; by default the one that came.
+
+        What came is what `tested` sent.
+        """
+        return context.received["model"]
+
+    def tested(self, state: State) -> Parts:
+        """What travels to a client that is to test the model: the part "model" of `broadcast`."""
+        return {"model": self.broadcast(state)["model"]}
 
     @abstractmethod
     def merge(self, state: State, total: Total) -> State:

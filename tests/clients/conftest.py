@@ -74,6 +74,7 @@ def runtime(rows, learner, tmp_path):
             held=HeldVersions(tmp_path / "held"),
             uplink=uplink(config),
             downlink=downlink(config),
+            initial=model.arrays(),
         )
 
     return make

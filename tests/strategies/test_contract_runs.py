@@ -55,7 +55,7 @@ def run(cache, tmp_path, monkeypatch):
             "name": "contract",
             "rounds": 3,
             "data": {"source": "digits", "clients": 7, "partition": partition},
-            "model": {"name": "logistic"},
+            "model": {"name": "mlp"},
             "local": {"lr": 0.1, "batch_size": 16, "steps": 2} | local,
             "strategy": strategy | {"args": own | args},
             "uplink": {"codec": "topk(0.2) | int8 | range", "error_feedback": True},

@@ -70,7 +70,7 @@ def test_other_parts_of_the_state_are_left_alone():
 def test_the_client_trains_from_the_received_model_and_weighs_its_rows():
     received = a_model(1, 2)
     half = FedAvg().local(
-        LocalContext({"model": received}, {}, 3, 1, 0, 0.1, LocalConfig(lr=0.1), ())
+        LocalContext({"model": received}, {}, 3, 1, 0, 0.1, LocalConfig(lr=0.1), (), {})
     )
     assert next(half) == Train(start=received)
     with pytest.raises(StopIteration) as stop:
