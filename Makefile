@@ -44,6 +44,7 @@ reproduce: .venv/.installed  ## repeat published results (long)
 
 bench: .venv/.installed  ## measure speed, and codecs
 	$(BIN)/python -m benchmarks.speed
+	$(BIN)/python -m benchmarks.engines --compiled
 	$(BIN)/python -m benchmarks.codecs
 
 fuzz: .venv/.installed  ## try forged payloads on every codec (long)

@@ -27,7 +27,7 @@ def tables(found: Mapping[Case, Sequence[Measured]]) -> str:
     lines = [_line(case, each) for case, each in found.items()]
     rows = [_HEAD, ["---"] * len(_HEAD), *lines]
     table = "".join(f"| {' | '.join(row)} |\n" for row in rows)
-    return f"{_machine(turns)}\n\n{table}"
+    return f"{machine(turns)}\n\n{table}"
 
 
 def _line(case: Case, each: Sequence[Measured]) -> list[str]:
@@ -51,7 +51,8 @@ def _ms(value: float) -> str:
     return f"{value:.2f}" if value < 10 else f"{value:.0f}"
 
 
-def _machine(turns: int) -> str:
+def machine(turns: int) -> str:
+    """What was measured on, and when."""
     facts = describe()
     packages = facts["packages"]
     versions = ", ".join(f"{name} {packages[name]}" for name in ("flwr", "ray", "torch", "numpy"))
@@ -63,11 +64,11 @@ def _machine(turns: int) -> str:
     )
 
 
-def update(page: Path, text: str) -> None:
+def update(page: Path, text: str, marks: tuple[str, str] = (BEGIN, END)) -> None:
     """Put the tables between the two marks of the page. Raises BadInput where they are missing."""
     whole = page.read_text(encoding="utf-8")
-    before, begin, rest = whole.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    before, begin, rest = whole.partition(marks[0])
+    _, end, after = rest.partition(marks[1])
     if not (begin and end):
-        raise BadInput(f"{page}: has no lines {BEGIN!r} and {END!r} to write between")
-    page.write_text(f"{before}{BEGIN}\n{text}{END}{after}", encoding="utf-8")
+        raise BadInput(f"{page}: has no lines {marks[0]!r} and {marks[1]!r} to write between")
+    page.write_text(f"{before}{begin}\n{text}{end}{after}", encoding="utf-8")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from clients.engines.eager import EagerEngine
+from clients.engines.choice import choose
 from clients.held import HeldVersions
 from clients.holdings import RowsOf, holdings
 from clients.runtime import ClientRuntime
@@ -41,7 +41,7 @@ class Workshop:
     def runtime(self, rows_of: RowsOf, state_folder: Path) -> ClientRuntime:
         """A runtime for clients whose rows `rows_of` tells."""
         config = self.config
-        engine = EagerEngine(self.learner, config.local, config.rounds, config.seed)
+        engine = choose(config, self.learner, self.dataset).engine
         return ClientRuntime(
             config=config,
             learner=self.learner,

@@ -28,6 +28,9 @@ class Optimizer(Protocol):
     def step(self, parameters: list[Tensor], gradients: list[Tensor]) -> None:
         """One update, in place."""
 
+    def narrow(self, count: int) -> None:
+        """Go on with the first `count` of stacked parameters."""
+
     def memory(self) -> dict[str, list[Tensor]]:
         """What it remembers of its steps, one tensor a parameter each; {} if nothing."""
 
@@ -60,6 +63,10 @@ class Sgd:
             nesterov=self.nesterov,
             maximize=False,
         )
+
+    def narrow(self, count: int) -> None:
+        """Go on with the first `count` of stacked parameters."""
+        self._buffers = [None if one is None else one[:count] for one in self._buffers]
 
     def memory(self) -> dict[str, list[Tensor]]:
         """The velocities, of momentum that has begun to move."""
@@ -105,6 +112,11 @@ class Adam:
             maximize=False,
             decoupled_weight_decay=self.decoupled,
         )
+
+    def narrow(self, count: int) -> None:
+        """Go on with the first `count` of stacked parameters."""
+        self._mean = [one[:count] for one in self._mean]
+        self._square = [one[:count] for one in self._square]
 
     def memory(self) -> dict[str, list[Tensor]]:
         """Both moments, and the steps taken, which correct them."""

@@ -110,7 +110,7 @@ def _check_same(run: PlannedRun) -> None:
         raise FolderError(f"{error}; restore the file, or start anew with another --out") from None
     changes = _differences(stored.model_dump(), run.said.model_dump(), "")
     for key, old, new in changes:
-        if not key.startswith("engine."):
+        if key == "engine.training" or not key.startswith("engine."):
             raise FolderError(
                 f"{run.folder} was made with {key} = {old}, not {new}: repeat the settings that it "
                 f"was started with (see {path}), or choose another --out"

@@ -10,16 +10,17 @@ from flwr.app import Context, RecordDict
 from flwr.app.user_config import UserConfig
 
 from clients.build import versions_folder
-from federation.data.source import load
+from clients.engines.choice import choose
 from federation.models.flops import training_flop_per_example
 from federation.results.environment import describe
 from federation.results.folder import RunFolder
 from federation.scenario import files
+from federation.scenario.client import client_config
 from federation.scenario.schema import EngineConfig
 from simulations import inputs
 from simulations.executors.base import Executor, Setup
 from simulations.executors.inline import InlineExecutor
-from simulations.prepare import Materials, PlannedRun, materials, shared_out
+from simulations.prepare import Materials, PlannedRun, materials
 from simulations.virtual_grid import VirtualGrid
 from simulations.workers import ClientSetup
 from simulations.world import World
@@ -56,8 +57,13 @@ def open_folder(run: PlannedRun) -> RunFolder:
         if not folder.is_finished():
             inputs.renew(run.said, run.scenario, folder.path)
         return folder
-    partition = shared_out(run.scenario, load(run.scenario.data)).provenance
-    facts = {"run_id": uuid.uuid4().hex, "partition": partition, **describe()}
+    made = materials(run.scenario)
+    facts = {
+        "run_id": uuid.uuid4().hex,
+        "partition": made.assignment.provenance,
+        "training": str(choose(client_config(run.scenario), made.learner, made.dataset)),
+        **describe(),
+    }
     copies = inputs.contents(run.said, run.scenario)
     return RunFolder.create(run.folder, files.to_toml(run.said), facts, copies)
 

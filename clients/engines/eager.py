@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,24 +11,32 @@ import torch
 from torch import Tensor
 
 from clients.engines.base import Job
+from clients.engines.batches import batches
 from clients.optimizers import Optimizer, build_optimizer, clip, rate, recall, remembered
 from federation.arrays import Arrays
 from federation.models.learner import Learner
 from federation.models.tasks import as_tensor
 from federation.precision import exact_kernels
 from federation.scenario.schema import LocalConfig
-from federation.seeds import generator, integer_seed
+from federation.seeds import integer_seed
 from strategies.base import Trained
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""What the model gives for a batch, held against what is wanted."""
 
 
 @dataclass(frozen=True)
 class EagerEngine:
-    """Trains with one module that is loaded anew for each job."""
+    """Trains with one module that is loaded anew for each job.
+
+    `compiled` stands in for the module and the task's loss, where given.
+    """
 
     learner: Learner
     local: LocalConfig
     rounds: int
     seed: int
+    compiled: Loss | None = None
 
     def run(self, jobs: Sequence[Job]) -> list[Trained]:
         """The results, in the order of the jobs."""
@@ -35,51 +44,65 @@ class EagerEngine:
             return [self._train(job) for job in jobs]
 
     def _train(self, job: Job) -> Trained:
-        learner = self.learner
+        learner, local = self.learner, job.train.local or self.local
         torch.default_generator.manual_seed(
             integer_seed(self.seed, "dropout", job.round, job.client)
         )
         learner.load(job.train.start)
-        local = job.train.local or self.local
         learner.module.train()
-        named = {n: p for n, p in learner.module.named_parameters() if p.requires_grad}
-        trained: list[Tensor] = list(named.values())
+        extra = _Extra.of(learner, job)
+        named = {name: p for name, p in extra.parameters.items() if p.requires_grad}
         optimizer = build_optimizer(local, rate(local, job.round, self.rounds))
         recall(optimizer, list(named), job.train.optimizer or {})
-        extra = _Extra.of(learner, job)
-        loss_sum, processed, steps = 0.0, 0, 0
+        step = _Step(self, job, local.clip_norm, list(named.values()), optimizer, extra)
+        losses, counts = [], []
         for rows in batches(local, len(job.inputs), self.seed, job.round, job.client):
-            loss_sum += self._step(job, local, torch.from_numpy(rows), trained, optimizer, extra)
-            processed += len(rows)
-            steps += 1
+            losses.append(step.take(torch.from_numpy(rows)))
+            counts.append(len(rows))
+        means = torch.stack(losses).numpy().astype(np.float64)
+        processed = sum(counts)
+        loss = float(means @ np.array(counts)) / processed
         memory = {} if job.train.optimizer is None else remembered(optimizer, list(named))
-        mean_loss, examples = loss_sum / processed, len(job.inputs)
-        return Trained(learner.arrays(), steps, examples, processed, mean_loss, memory)
+        return Trained(learner.arrays(), len(counts), len(job.inputs), processed, loss, memory)
 
-    def _step(
-        self,
-        job: Job,
-        local: LocalConfig,
-        index: Tensor,
-        trained: list[Tensor],
-        optimizer: Optimizer,
-        extra: _Extra,
-    ) -> float:
-        """One update; returns the batch's loss times its rows."""
-        learner = self.learner
-        targets = None if job.targets is None else job.targets[index]
-        given, wanted = learner.task.batch(job.inputs[index], targets)
-        for parameter in trained:
-            parameter.grad = None
-        loss = learner.task.loss(learner.module(given), wanted)
-        (loss + extra.penalty() if extra.has_penalty else loss).backward()  # type: ignore[no-untyped-call]
-        extra.correct_gradients()
-        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in trained]
-        if local.clip_norm is not None:
-            clip(gradients, local.clip_norm)
+    def loss(self, given: Tensor, wanted: Tensor) -> Tensor:
+        """The mean loss of a batch, in float32."""
+        with self._precision():
+            if self.compiled is not None:
+                return self.compiled(given, wanted).float()
+            return self.learner.task.loss(self.learner.module(given), wanted).float()
+
+    def _precision(self) -> AbstractContextManager[object]:
+        if self.local.precision == "fp32":
+            return nullcontext()
+        return torch.autocast("cpu", torch.bfloat16)
+
+
+@dataclass(frozen=True)
+class _Step:
+    """The updates of one job."""
+
+    engine: EagerEngine
+    job: Job
+    clip_norm: float | None
+    trained: list[Tensor]
+    optimizer: Optimizer
+    extra: _Extra
+
+    def take(self, index: Tensor) -> Tensor:
+        """One update; the batch's mean loss."""
+        job, extra, trained = self.job, self.extra, self.trained
+        inputs = torch.index_select(job.inputs, 0, index)
+        targets = None if job.targets is None else torch.index_select(job.targets, 0, index)
+        loss = self.engine.loss(*self.engine.learner.task.batch(inputs, targets))
+        whole = loss + extra.penalty() if extra.has_penalty else loss
+        gradients = list(torch.autograd.grad(whole, trained, materialize_grads=True))
+        extra.correct(gradients)
+        if self.clip_norm is not None:
+            clip(gradients, self.clip_norm)
         with torch.no_grad():
-            optimizer.step(trained, gradients)
-        return float(loss.detach()) * len(index)
+            self.optimizer.step(trained, gradients)
+        return loss.detach()
 
 
 @dataclass(frozen=True)
@@ -89,7 +112,7 @@ class _Extra:
     job: Job
     parameters: Mapping[str, torch.nn.Parameter]
     start: Mapping[str, Tensor]
-    correction: Mapping[str, Tensor]
+    corrections: Sequence[tuple[int, Tensor]]
 
     @classmethod
     def of(cls, learner: Learner, job: Job) -> _Extra:
@@ -97,7 +120,8 @@ class _Extra:
         start = {}
         if job.train.penalty is not None:
             start = {name: value.detach().clone() for name, value in parameters.items()}
-        return cls(job, parameters, start, _tensors(job.train.correction, parameters))
+        trained = [name for name, value in parameters.items() if value.requires_grad]
+        return cls(job, parameters, start, _tensors(job.train.correction, trained))
 
     @property
     def has_penalty(self) -> bool:
@@ -107,32 +131,16 @@ class _Extra:
         assert self.job.train.penalty is not None
         return self.job.train.penalty(self.parameters, self.start)
 
-    def correct_gradients(self) -> None:
-        for name, value in self.correction.items():
-            gradient = self.parameters[name].grad
-            if gradient is not None:
-                gradient.add_(value)
+    def correct(self, gradients: Sequence[Tensor]) -> None:
+        for place, value in self.corrections:
+            gradients[place].add_(value)
 
 
-def _tensors(arrays: Arrays | None, names: Mapping[str, object]) -> dict[str, Tensor]:
-    if arrays is None:
-        return {}
-    return {name: as_tensor(np.array(arrays[name])) for name in names if name in arrays}
-
-
-def batches(
-    local: LocalConfig, examples: int, seed: int, round_number: int, client: int
-) -> Iterator[np.ndarray[tuple[int], np.dtype[np.int64]]]:
-    """The row numbers of each step: shuffled every epoch, the last batch of an epoch smaller.
-
-    With `steps`, epochs follow one another until the steps are done.
-    """
-    rng = generator(seed, "batches", round_number, client)
-    size = examples if local.batch_size == "full" else local.batch_size
-    steps_per_epoch = -(-examples // size)
-    left = local.steps if local.steps is not None else local.passes * steps_per_epoch
-    while left > 0:
-        order = rng.permutation(examples)
-        for start in range(0, examples, size)[:left]:
-            yield order[start : start + size]
-        left -= steps_per_epoch
+def _tensors(arrays: Arrays | None, names: Sequence[str]) -> list[tuple[int, Tensor]]:
+    """With their places among the names; a correction may leave some out."""
+    known = {} if arrays is None else arrays
+    return [
+        (place, as_tensor(np.array(known[name])))
+        for place, name in enumerate(names)
+        if name in known
+    ]

@@ -13,6 +13,7 @@ from federation.scenario.schema import (
     ModelConfig,
     Scenario,
     StrategyConfig,
+    Training,
 )
 
 
@@ -38,6 +39,7 @@ class ClientConfig(Section):
     uplink: ChannelConfig
     downlink: ChannelConfig
     evaluation_batch_size: PositiveInt
+    training: Training
 
     def to_json(self) -> str:
         """Canonical JSON: equal configurations give equal text."""
@@ -68,4 +70,5 @@ def client_config(scenario: Scenario) -> ClientConfig:
         uplink=scenario.uplink,
         downlink=scenario.downlink,
         evaluation_batch_size=scenario.evaluation.batch_size,
+        training=scenario.engine.training,
     )

@@ -116,6 +116,7 @@ class LocalConfig(Section):
     nesterov: bool = False
     weight_decay: NonNegativeFloat = 0.0
     clip_norm: PositiveFloat | None = None
+    precision: Literal["fp32", "bf16"] = "fp32"
     lr_schedule: RateSchedule = ConstantRate()
 
     @model_validator(mode="after")
@@ -177,14 +178,19 @@ class StopConfig(Section):
     grams: PositiveFloat | None = None
 
 
+Training = Literal["auto", "eager", "stacked", "compiled"]
+
+
 class EngineConfig(Section):
     """What executes the clients. Never changes a result, only how long it takes.
 
-    But for `timeout_s`: after so many seconds a real client that is silent has failed.
+    But for `timeout_s`: after so many seconds a real client that is silent has failed. And for
+    `training`: engines agree within the tolerance of float32, each with itself to the bit.
     """
 
     backend: Literal["inline", "ray"] = "inline"
     workers: PositiveInt = 2
+    training: Training = "auto"
     address: Text | None = None
     timeout_s: PositiveFloat = 3600.0
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clients.engines.base import Job
-from clients.engines.eager import batches
+from clients.engines.batches import batches
 from federation.arrays import digest
 from federation.models.tasks import as_tensor
 from federation.scenario.schema import LocalConfig

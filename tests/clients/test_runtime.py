@@ -120,7 +120,7 @@ class Fails(FedAvg):
     ("how", "told"),
     [
         ("before", "no such sensor"),
-        ("no job", "AttributeError: 'str' object has no attribute 'start'"),
+        ("no job", "AttributeError: 'str' object has no attribute "),
         ("after", "ZeroDivisionError"),
         ("nothing", "AttributeError: 'NoneType' object has no attribute 'parts'"),
         ("second training", "KeyError: "),

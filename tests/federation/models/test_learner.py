@@ -32,6 +32,14 @@ def plain():
 def text():
     return "linear"
 
+class Views(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.out = nn.Conv2d(2, 4, 3), nn.Linear(4 * 36, 2)
+
+    def forward(self, x):
+        return self.out(self.conv(x).view(len(x), -1))
+
 ready = nn.Linear(3, 2)
 number = 3
 """
@@ -70,6 +78,18 @@ def test_what_is_loaded_comes_back_bit_for_bit(foreign):
     }
     learner.load(wanted)
     assert digest({"model": learner.arrays()}) == digest({"model": wanted})
+
+
+def test_convolutions_are_channels_last_unless_the_model_cannot_be(factories, in_memory):
+    images = in_memory(np.zeros((6, 2, 8, 8), "f4"), np.arange(6) % 2, classes=2)
+
+    def convolution(name):
+        learner = build_learner(ModelConfig(name=name), images, 1)
+        assert all(value.flags.c_contiguous for value in learner.arrays().values())
+        return next(learner.module.parameters())
+
+    assert convolution("cnn").is_contiguous(memory_format=torch.channels_last)
+    assert convolution("models_of_a_user:Views").is_contiguous()
 
 
 def test_parameters_and_buffers_travel_under_torchs_own_names(foreign):

@@ -1,0 +1,116 @@
+"""Which engine trains a model.
+
+The rule of `auto` depends on the model and the task alone, so a device with one client and a
+simulation with a thousand choose alike, and get the same bits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+
+from clients.engines.base import Engine
+from clients.engines.chain import Chain, NotAChainError, Shape
+from clients.engines.compiled import compiled_engine
+from clients.engines.criteria import criterion
+from clients.engines.eager import EagerEngine
+from clients.engines.general import GeneralStack
+from clients.engines.mixed import MixedEngine
+from clients.engines.stack import Stack
+from clients.engines.stacked import StackedEngine
+from clients.engines.tracing import read_chain
+from federation.data.dataset import Dataset
+from federation.models.learner import Learner
+from federation.scenario.client import ClientConfig
+
+_CACHE_BYTES = 6 << 20
+_MOST_TOGETHER = 32
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """An engine, and one line that says which and why."""
+
+    engine: Engine
+    name: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.reason}"
+
+
+def choose(config: ClientConfig, learner: Learner, dataset: Dataset) -> Chosen:
+    """The engine that the scenario asks for, or else the reference engine and why.
+
+    Raises ScenarioError where a compiler is asked for and is not there.
+    """
+    asked = config.training
+    settings = (config.local, config.rounds, config.seed)
+    if asked == "compiled":
+        return Chosen(compiled_engine(learner, *settings), "compiled", "asked for")
+    eager = EagerEngine(learner, *settings)
+    if asked == "eager":
+        return Chosen(eager, "eager", "asked for")
+    problem = _unknown(learner, dataset)
+    if problem is None:
+        try:
+            return _with_reference(_written_out(config, learner, dataset), eager)
+        except NotAChainError as error:
+            problem = str(error)
+        if asked == "stacked":
+            try:
+                return _with_reference(_general(config, learner, dataset, problem), eager)
+            except NotAChainError as error:
+                problem = f"{problem}; {error}"
+    return Chosen(eager, "eager", f"the model cannot be stacked: {problem}")
+
+
+def _with_reference(chosen: Chosen, eager: EagerEngine) -> Chosen:
+    return replace(chosen, engine=MixedEngine(chosen.engine, eager))
+
+
+def _unknown(learner: Learner, dataset: Dataset) -> str | None:
+    if criterion(learner.task) is None:
+        return f"there is no stacked loss for {type(learner.task).__name__}"
+    rows = dataset.inputs(dataset.train, slice(0, 1), normalize=True)
+    return None if rows.dtype.name == "float32" else f"its inputs are {rows.dtype.name}"
+
+
+def _written_out(config: ClientConfig, learner: Learner, dataset: Dataset) -> Chosen:
+    learner.module.train()
+    chain = read_chain(learner.module, _shape(dataset))
+    dtype = torch.bfloat16 if config.local.precision == "bf16" else torch.float32
+    engine = StackedEngine(
+        learner.task,
+        lambda clients, rows: Stack(chain, clients, rows, dtype),
+        *(config.local, config.rounds, config.seed),
+        lambda rows: together(chain, rows),
+    )
+    return Chosen(engine, "stacked", "a chain of layers with kernels written out")
+
+
+def together(chain: Chain, rows: int) -> int:
+    """How many clients share a stack: as many as stay in the cache, and no more than 32."""
+    if chain.wide:
+        return 1
+    return max(1, min(_MOST_TOGETHER, _CACHE_BYTES // (4 * chain.numbers(rows))))
+
+
+def _general(config: ClientConfig, learner: Learner, dataset: Dataset, why: str) -> Chosen:
+    if config.local.precision == "bf16":
+        raise NotAChainError("bf16 is not for vmap")
+    shape, module = _shape(dataset), learner.module
+    module.train()
+    GeneralStack(module, shape, 2, 2)
+    engine = StackedEngine(
+        learner.task,
+        lambda clients, rows: GeneralStack(module, shape, clients, rows),
+        *(config.local, config.rounds, config.seed),
+        lambda _: _MOST_TOGETHER,
+    )
+    return Chosen(engine, "stacked", f"vmap over the whole model, because {why}")
+
+
+def _shape(dataset: Dataset) -> Shape:
+    return tuple(dataset.train.x.shape[1:])
