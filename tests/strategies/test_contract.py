@@ -41,6 +41,7 @@ def pairs():
 
 
 PAIRS = list(pairs())
+DEEP = "mlp"  # some algorithms share a part of the model's layers
 every_pair = pytest.mark.parametrize(
     "config",
     PAIRS,
@@ -80,7 +81,7 @@ def test_every_file_of_the_package_is_tested_here(registry, package, tested):
 
 @every_pair
 def test_a_schedule_yields_one_result_a_round_and_time_goes_on(world, config):
-    small = world()
+    small = world(DEEP)
     results = play(small, config)
     assert [result.round for result in results] == [1, 2, 3]
     times = [time for result in results for time in (result.started_s, result.ended_s)]
@@ -95,7 +96,7 @@ def test_a_schedule_yields_one_result_a_round_and_time_goes_on(world, config):
 
 @every_pair
 def test_a_repeated_run_gives_the_same_bits(world, config):
-    one, two = ([digest(r.state) for r in play(world(), config)] for _ in range(2))
+    one, two = ([digest(r.state) for r in play(world(DEEP), config)] for _ in range(2))
     assert one == two
 
 
@@ -115,7 +116,7 @@ def test_parameters_and_buffers_of_every_dtype_are_kept_apart(world, config, tmp
 
 @every_pair
 def test_a_client_that_fails_is_a_row_and_the_others_go_on(world, config):
-    results = play(world(), config, per_round=6, broken={2})
+    results = play(world(DEEP), config, per_round=6, broken={2})
     for result in results:
         assert "counted" in statuses(result).values()
     failed = [o for r in results for o in r.outcomes if o.status == "failed"]
@@ -126,19 +127,19 @@ def test_a_client_that_fails_is_a_row_and_the_others_go_on(world, config):
 @every_pair
 def test_without_any_client_that_works_the_run_ends_with_the_reason(world, config):
     with pytest.raises(RunError, match=r"round 1: none of .* cannot read its card"):
-        play(world(), config, broken=range(6))
+        play(world(DEEP), config, broken=range(6))
 
 
 @every_pair
 def test_a_client_is_asked_at_most_once_a_round(world, config):
-    for clients in asked(play(world(), config)):
+    for clients in asked(play(world(DEEP), config)):
         assert len(clients) == len(set(clients)) > 0
 
 
 @pytest.mark.parametrize("algorithm", algorithms().names())
 def test_with_one_client_a_round_parallel_and_serial_are_the_same(world, algorithm):
     one, other = (
-        play(world(), StrategyConfig(schedule=schedule, algorithm=algorithm), per_round=1)
+        play(world(DEEP), StrategyConfig(schedule=schedule, algorithm=algorithm), per_round=1)
         for schedule in ("parallel", "serial")
     )
     assert asked(one) == asked(other)
