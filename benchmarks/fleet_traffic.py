@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from flwr.app import ConfigRecord
+from flwr.app import ConfigRecord, MetricRecord
 from flwr.proto.fleet_pb2 import PullMessagesRequest, PullMessagesResponse, PushMessagesRequest
 from flwr.proto.message_pb2 import (
     ConfirmMessageReceivedRequest,
@@ -48,7 +48,10 @@ class Cost:
 
 @dataclass
 class Crossing:
-    """A message on its way between a node and the SuperLink, and all calls that carried it."""
+    """A message on its way between a node and the SuperLink, and all calls that carried it.
+
+    `metrics` are the numbers that stand in it.
+    """
 
     node: int
     link: Link
@@ -57,6 +60,7 @@ class Crossing:
     content_ids: frozenset[str]
     cost: Cost = field(default_factory=Cost)
     sizes: dict[str, int] = field(default_factory=dict)
+    metrics: dict[str, object] = field(default_factory=dict)
 
     @property
     def content_bytes(self) -> int:
@@ -124,6 +128,8 @@ class Traffic:
         crossing = self._latest.get((node, link))
         if crossing is not None and data:  # an object that is not there yet is asked for again
             crossing.sizes[name] = len(data)
+            if data.startswith(MetricRecord.__qualname__.encode()):
+                crossing.metrics.update(MetricRecord.inflate(data))
         return crossing
 
     def _listen(self, node: int, data: bytes) -> None:

@@ -5,6 +5,7 @@ context. After that a request carries little more than the model. Node configura
 
     partition-id=K num-partitions=N   which client this node is
     data=FILE_OR_FOLDER               optional: the own Parquet data; all training rows are its
+    meter=NAME meter-ARGUMENT=VALUE   optional: what measures its energy (`clients/metering.py`)
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from flwr.app import ConfigRecord, Context, Message, RecordDict
 from flwr.clientapp import ClientApp
 
 from clients.calls import Call
+from clients.metering import metering
 from federation.enrolment import NOT_ENROLLED, Enrolment, hello_content
 from federation.errors import ClientError, PacelineError
 from federation.messages import error_content
@@ -62,13 +64,14 @@ def _handle(message: Message, context: Context) -> Message:
         enrolment = _enrolled(context)
         if enrolment is None:
             raise ClientError(NOT_ENROLLED)
+        meter = metering(context.node_config)
         source = context.node_config.get("data")
         shop = _workshop(enrolment.config_json, None if source is None else str(source))
         everything = np.arange(len(shop.dataset.train))
         rows = everything if enrolment.rows is None else enrolment.rows
         runtime = shop.runtime(lambda _: rows, _state_folder(enrolment))
         call = Call(_client(context), message.metadata.message_type, message.content)
-        content = runtime.handle([call])[0]
+        content = meter.handle(runtime, call)
     except PacelineError as error:
         content = error_content(str(error))
     return Message(content, reply_to=message)

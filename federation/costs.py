@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from federation.energy.account import Bill, Usage
-from federation.energy.ranges import Range, total
+from federation.energy.account import Bill, Origin, Usage
+from federation.energy.ranges import Range, total_if_known
 from federation.messages import Reply
 
 
@@ -25,11 +25,6 @@ class Costs:
         """One for each reply."""
         return [Usage()] * len(self.replies) if self.bill is None else self.bill.usages
 
-    @property
-    def source(self) -> str | None:
-        """Where the figures come from."""
-        return None if self.bill is None else self.bill.source
-
     def of_round(self) -> dict[str, Any]:
         """The sums of the rows below, and what is the round's alone."""
         if self.bill is None:
@@ -37,18 +32,27 @@ class Costs:
             return dict.fromkeys(names)
         transfers = [transfer for usage in self.usages for transfer in (usage.down, usage.up)]
         return cells(
-            compute_j=_sum([usage.compute_j for usage in self.usages]),
-            radio_j=_sum([transfer.radio_j for transfer in transfers]),
-            waiting_j=_sum([*self.bill.waiting_j.values(), self.bill.bystanders_j]),
-            network_j=_sum([transfer.network_j for transfer in transfers]),
+            compute_j=self.bill.compute_j,
+            radio_j=total_if_known([transfer.radio_j for transfer in transfers]),
+            waiting_j=total_if_known([*self.bill.waiting_j.values(), self.bill.bystanders_j]),
+            network_j=total_if_known([transfer.network_j for transfer in transfers]),
             server_j=self.bill.server_j,
             carbon_g=self.bill.carbon_g,
         )
 
     def of_client(self, client: int) -> dict[str, Any]:
-        """Its training and test, and its waiting."""
-        waiting_j = None if self.bill is None else self.bill.waiting_j[client]
-        return cells(compute_j=_sum(self._computing.get(client, [])), waiting_j=waiting_j)
+        """Its training and test, its waiting, and where these figures come from."""
+        bill = self.bill
+        compute_j = total_if_known(self._computing.get(client, []))
+        origin = Origin() if bill is None else bill.origin_of(client)
+        return {
+            "energy_source": origin.source,
+            "energy_scope": origin.scope,
+            "energy_flag": origin.flag,
+            **cells(
+                compute_j=compute_j, waiting_j=None if bill is None else bill.waiting_j[client]
+            ),
+        }
 
     @cached_property
     def _computing(self) -> dict[int, list[Range | None]]:
@@ -73,9 +77,3 @@ def waiting(replies: Sequence[Reply], seconds: float) -> dict[int, float]:
         spent = reply.timing.arrived_s - reply.timing.sent_s
         busy_s[reply.client] = busy_s.get(reply.client, 0.0) + spent
     return {client: max(0.0, seconds - spent) for client, spent in busy_s.items()}
-
-
-def _sum(figures: Sequence[Range | None]) -> Range | None:
-    """Their sum, 0 of none; None where one is not known."""
-    known = [figure for figure in figures if figure is not None]
-    return total(known) if len(known) == len(figures) else None

@@ -13,6 +13,7 @@ from federation.arrays import Parts
 from federation.arrivals import Arrivals
 from federation.downlink import NOT_HELD
 from federation.energy.account import Accountant
+from federation.energy.metered import MeteredAccountant
 from federation.enrolment import NOT_ENROLLED
 from federation.errors import RunError
 from federation.fleet import NO_LIMIT, Gathered, Limit
@@ -75,8 +76,8 @@ class GridFleet:
 
     @property
     def accountant(self) -> Accountant | None:
-        """Who knows what a round took in energy: nobody, of real nodes."""
-        return None if self._simulated is None else self._simulated.accountant
+        """Who knows what a round took in energy: of real nodes, their meters."""
+        return MeteredAccountant() if self._simulated is None else self._simulated.accountant
 
     def state(self) -> Parts:
         """What must be in a checkpoint beside the algorithm's state."""

@@ -19,6 +19,7 @@ from flwr.app import Array, ArrayRecord, ConfigRecord, MetricRecord, RecordDict
 
 from federation.arrays import Parts, raw_bytes
 from federation.energy.levels import Level
+from federation.energy.meter import Reading
 from federation.errors import RejectedUpdate
 
 Kind = Literal["train", "evaluate"]
@@ -81,7 +82,8 @@ class Timing:
 class Reply:
     """What a client answered; `parts` is None where it failed or was summed near the worker.
 
-    `fault` says what went wrong where there is an `error`.
+    `fault` says what went wrong where there is an `error`. `reading` is what the client's meter
+    found, where it has one; it is not among the `metrics`, which are summed.
     """
 
     client: int
@@ -96,6 +98,7 @@ class Reply:
     request_raw_bytes: int = 0
     request_sent_bytes: int = 0
     timing: Timing = Timing(0.0, 0.0)
+    reading: Reading | None = None
 
     @property
     def ok(self) -> bool:

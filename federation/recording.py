@@ -123,7 +123,6 @@ class Recorder:
             compute_s=timing.compute_s,
             power_level=None if timing.level is None else timing.level.label,
             waiting_s=costs.waiting_s[reply.client],
-            energy_source=costs.source,
             status=one.status,
             reason=one.reason or None,
             accuracy=None if test is None else test.metrics.get("accuracy"),

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from federation.arrays import Parts, raw_bytes
 from federation.client_state import StateStore
+from federation.energy.report import from_metrics
 from federation.errors import RejectedUpdate
 from federation.messages import (
     Fault,
@@ -151,13 +152,13 @@ class Expectation:
             error = error_of(content)
             if error is not None:
                 return replace(told, error=error)
-            metrics = metrics_of(content)
+            reading, metrics = from_metrics(metrics_of(content))
             _check_numbers(self.kind, metrics)
             parts = self._decode(client, payloads_of(content))
         except RejectedUpdate as refusal:
             return self._refused(told, refusal)
         raw = sum(raw_bytes(arrays) for arrays in parts.values())
-        return Reply(client, self.round, self.kind, metrics, parts, raw_bytes=raw, sent_bytes=size)
+        return replace(told, metrics=metrics, parts=parts, raw_bytes=raw, reading=reading)
 
     def _refused(self, told: Reply, refusal: RejectedUpdate) -> Reply:
         return replace(told, error=one_line(str(refusal)), fault="rejected")

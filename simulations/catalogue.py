@@ -45,6 +45,7 @@ def kinds() -> dict[str, Callable[[], Iterable[Entry]]]:
         "devices": _devices,
         "networks": _networks,
         "availabilities": _availabilities,
+        "meters": _meters,
     }
 
 
@@ -131,8 +132,15 @@ def _codecs() -> Iterable[Entry]:
     ]
 
 
+def _meters() -> Iterable[Entry]:
+    """Told to a node, not to a scenario; here because its arguments are looked for here."""
+    from federation.energy.catalogue import meters
+
+    return _registered(meters(), lambda owner: _module_about(owner).partition(": ")[2])
+
+
 def _module_about(owner: type[object]) -> str:
-    """What a codec's file says first: its class says how it is written in a scenario."""
+    """What a codec's or meter's file says first: its class says what its arguments are."""
     return (sys.modules[owner.__module__].__doc__ or "").strip().partition("\n")[0]
 
 

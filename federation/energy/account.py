@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from federation.energy.ranges import Range
+from federation.energy.ranges import Range, total_if_known
 from federation.messages import Reply
 
 
@@ -28,6 +28,15 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a client's figures come from and what to know of them, as the tables have it."""
+
+    source: str | None = None
+    scope: str | None = None
+    flag: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Bill:
     """A round's energy, J, and emissions, g CO2e; None where not known.
 
@@ -41,6 +50,15 @@ class Bill:
     server_j: Range | None
     carbon_g: Range | None
     source: str | None
+
+    @property
+    def compute_j(self) -> Range | None:
+        """All clients' computing together."""
+        return total_if_known([usage.compute_j for usage in self.usages])
+
+    def origin_of(self, client: int) -> Origin:
+        """Where the figures of a client that was asked come from."""
+        return Origin(self.source)
 
 
 class Accountant(Protocol):

@@ -34,6 +34,21 @@ def apportion(reading: Reading, weights: Sequence[float]) -> list[Reading]:
     return [replace(reading, joules=joules, source="apportioned") for joules in parts]
 
 
+def share_of_one(reading: Reading, clients: int) -> Reading:
+    """What one of `clients` equal clients takes of its own window over what they share.
+
+    Right only while all of them work in the window: then the shares add up to what was drawn. Of
+    one that worked alone it gives too little. What was no measurement does not become a better one
+    by being shared: it keeps its source. Raises RunError below one client.
+    """
+    if clients < 1:
+        raise RunError(f"{clients} clients cannot share a reading: there must be one at least")
+    if reading.joules is None or clients == 1:
+        return reading
+    source = "apportioned" if reading.source == "measured" else reading.source
+    return replace(reading, joules=reading.joules / clients, source=source)
+
+
 def _split(total: float, weights: Sequence[float]) -> list[float]:
     mantissa, exponent = math.frexp(total)
     units = int(math.ldexp(mantissa, 53))  # total = units * 2^(exponent - 53)

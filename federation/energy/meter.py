@@ -122,7 +122,8 @@ class Meter(ABC):
     def start(self) -> Finish:
         """Begin to measure; the function given back ends it and says what was found.
 
-        Both may raise OSError, which becomes a reading without joules.
+        Both may raise OSError, which becomes a reading without joules; so does any other error,
+        under its name.
         """
 
     @contextmanager
@@ -139,7 +140,7 @@ class Meter(ABC):
     def _start(self) -> Finish:
         try:
             return self.start()
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 - no meter stops the work that it measures
             why = _reason(error)
             return lambda seconds: not_measured(seconds, why)
 
@@ -147,12 +148,14 @@ class Meter(ABC):
         seconds = self.clock() - began_s
         try:
             reading = finish(seconds)
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 - no meter stops the work that it measures
             return not_measured(seconds, _reason(error))
         if reading.joules is not None and seconds < self.shortest_s:
             return reading.flagged(TOO_SHORT)
         return reading
 
 
-def _reason(error: OSError) -> str:
-    return error.strerror or str(error)
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return f"{type(error).__name__}: {error}"

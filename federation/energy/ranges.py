@@ -8,7 +8,7 @@ the inputs' ends lead to, taken all together.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -86,6 +86,12 @@ def total(ranges: Iterable[Range]) -> Range:
         math.fsum(part.base for part in parts),
         math.fsum(part.high for part in parts),
     )
+
+
+def total_if_known(figures: Sequence[Range | None]) -> Range | None:
+    """Their sum, 0 of none; None where one is not known."""
+    known = [figure for figure in figures if figure is not None]
+    return total(known) if len(known) == len(figures) else None
 
 
 NOTHING: Final = Range.exact(0.0)

@@ -67,7 +67,8 @@ class ClientRow:
     """One client's part in a round. `client` is the partition id.
 
     `status` is counted, late, dropped, failed or rejected; `reason` says why in one line.
-    `power_level` is the frequency or power cap at which a simulated client trained.
+    `power_level` is the frequency or power cap at which a simulated client trained. `energy_scope`
+    says where a meter took the energy, `energy_flag` what to know of its figure.
     """
 
     run: str
@@ -93,6 +94,8 @@ class ClientRow:
     compute_j_high: float | None = None
     waiting_j_low: float | None = None
     waiting_j_high: float | None = None
+    energy_scope: str | None = None
+    energy_flag: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

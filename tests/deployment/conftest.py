@@ -174,7 +174,7 @@ class Federation:
         )
         self.processes.wait_until(lambda: is_open(port), "SuperLink")
 
-    def start_supernode(self, keys, partition):
+    def start_supernode(self, keys, partition, told=""):
         """Start one SuperNode with the keys in the folder `keys`."""
         return self.processes.start(
             keys.name,
@@ -182,7 +182,7 @@ class Federation:
             *("--superlink", f"127.0.0.1:{self.ports[-1]}", "--root-certificates", keys / "ca.crt"),
             *("--auth-supernode-private-key", keys / "node.key"),
             *("--host", "127.0.0.1", "--port", self.ports[1 + partition]),
-            *("--node-config", f"partition-id={partition} num-partitions={NODES}"),
+            *("--node-config", f"partition-id={partition} num-partitions={NODES} {told}"),
         )
 
     def stop(self):
@@ -191,8 +191,8 @@ class Federation:
 
 
 @pytest.fixture(scope="module")
-def deployment(tmp_path_factory):
-    """A SuperLink with TLS and node authentication, and three SuperNodes behind a relay."""
+def deployment(tmp_path_factory, told):
+    """A SuperLink with TLS and node keys, and SuperNodes behind a relay, each `told` something."""
     processes = Processes(tmp_path_factory.mktemp("deployment"))
     federation = Federation(processes, "site", ports := free_ports(3 + NODES))
     write_credentials(credentials := processes.folder / "credentials", nodes=NODES + 1)
@@ -202,7 +202,7 @@ def deployment(tmp_path_factory):
             for node in range(NODES):
                 keys = credentials / f"node-{node}"
                 processes.flwr("supernode", "register", keys / "node.key.pub", "site")
-                federation.start_supernode(keys, node)
+                federation.start_supernode(keys, node, told[node])
             processes.wait_until(lambda: federation.nodes_online() == NODES, "three SuperNodes")
             yield federation
             processes.stop()  # while the way to the SuperLink is there

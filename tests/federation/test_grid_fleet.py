@@ -299,3 +299,45 @@ def test_single_replies_stay_beside_the_sum_for_those_that_need_them(world, need
     total = world.fleet.gather([Request(client, body) for client in range(CLIENTS)]).total
     assert [reply.client for reply in total.replies] == (list(range(CLIENTS)) if needed else [])
     assert (total.count, total.population) == (CLIENTS, CLIENTS)
+
+
+@pytest.fixture
+def recording(tmp_path):
+    """Eight watts for an hour."""
+    path = tmp_path / "recording.csv"
+    path.write_text("# scope = board\ntime_s,power_w\n0,8\n3600,8\n")
+    return {"meter": "replay", "meter-path": str(path), "meter-source": "measured"}
+
+
+def test_a_meter_changes_nothing_but_the_reading_in_a_reply(world, recording):
+    world.begin()
+    plain = world.train(0, 1)
+    world.handler.contexts[1].node_config.update(recording)
+    again = world.train(0, 1)
+    assert [digest(reply.parts) for reply in again] == [digest(reply.parts) for reply in plain]
+    assert again[1].metrics.keys() == plain[1].metrics.keys()
+    assert [reply.reading for reply in (*plain, again[0])] == [None] * 3
+    reading = again[1].reading
+    assert (reading.source, reading.scope, reading.flag) == ("measured", "board", "too short")
+    assert again[1].metrics["compute_s"] <= reading.seconds
+    assert reading.joules == pytest.approx(8 * reading.seconds)
+
+
+def test_a_meter_that_is_named_wrongly_is_a_failed_reply_in_one_line(world):
+    world.begin()
+    world.handler.contexts[1].node_config["meter"] = "nvlm"
+    replies = world.train(0, 1)
+    assert [reply.ok for reply in replies] == [True, False]
+    assert replies[1].error.startswith("node configuration: unknown meter 'nvlm'; did you mean")
+
+
+def test_measured_joules_are_those_of_the_tables(world, recording):
+    world.begin()
+    for client, context in world.handler.contexts.items():
+        context.node_config.update(recording, **{"meter-shared-by": 1 + client})
+    replies = world.train(0, 1)
+    bill = world.fleet.accountant.bill(replies, {0: 0.0, 1: 0.0}, 0.0, world.fleet.now)
+    joules = [reply.reading.joules for reply in replies]
+    assert [usage.compute_j.base for usage in bill.usages] == joules
+    assert bill.compute_j.base == sum(joules)
+    assert [bill.origin_of(client).source for client in (0, 1)] == ["measured", "apportioned"]

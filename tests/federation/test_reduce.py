@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from federation.arrays import pack, spec_of
 from federation.codecs._chain import Chain, Label
 from federation.codecs._stage import Context
+from federation.energy.meter import Reading
+from federation.energy.report import to_metrics
 from federation.messages import STYPE, Reply, error_content, reply_content
 from federation.reduce import Expectation, Total, chunk_bounds, reduce_all, reduce_chunk
 from federation.transport import Channel
@@ -62,6 +64,14 @@ def test_the_mean_of_one_reply_is_that_reply_to_the_bit():
     for weight in (1.0, 3.0, 7.0, 49.0, 1e6 / 3):
         total, _ = reduce_all([a_reply(0, weight, value)])
         assert np.float32(total.mean("model")["w"][0]) == value
+
+
+def test_a_meters_reading_is_not_among_the_metrics_that_are_summed():
+    metered = GOOD | to_metrics(Reading(60.0, 5.0, "measured", "wall"))
+    plain, read = (EXPECTED.read_content(0, message_of(metrics)) for metrics in (GOOD, metered))
+    assert (plain.reading, read.reading.joules) == (None, 60.0)
+    assert read.metrics == plain.metrics == GOOD
+    assert reduce_all([read])[0].sums == reduce_all([plain])[0].sums
 
 
 def test_metrics_are_summed_unweighted():

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from federation.codecs._text import stages
+from federation.energy.catalogue import meters
 from federation.errors import ScenarioError
 from federation.models.zoo import zoo
 from simulations.availability.catalogue import availabilities
@@ -24,6 +25,7 @@ KNOWN = {
     "models": set(zoo()),
     "partitions": {"iid", "dirichlet", "pathological", "shards", "extended-dirichlet", "natural"},
     "sources": {"digits", "mnist", "cifar10"},
+    "meters": set(meters().names()),
     "devices": set(profile_names("devices")),
     "networks": set(profile_names("networks")),
 }

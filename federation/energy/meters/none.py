@@ -1,4 +1,4 @@
-"""`none`: measures time only. The tables then hold modelled energy, marked so."""
+"""`none`: not measured; the tables then hold no energy of this node."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from federation.energy.meter import Finish, Meter, not_measured
 
 @dataclass(frozen=True)
 class NoMeter(Meter):
-    """Not measured."""
+    """It takes the time, and no joules."""
 
     def start(self) -> Finish:
         """Nothing to begin."""

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from federation.energy.apportion import apportion
+from federation.energy.apportion import apportion, share_of_one
 from federation.energy.meter import Reading, not_measured
 from federation.errors import RunError
 
@@ -63,3 +63,24 @@ def test_nothing_splits_into_nothing():
 def test_weights_that_say_nothing_are_refused(weights):
     with pytest.raises(RunError, match="seconds busy, or FLOP"):
         apportion(reading(100.0), weights)
+
+
+def test_the_shares_of_clients_that_work_all_the_time_add_up():
+    shares = [share_of_one(reading(100.0), 4) for _ in range(4)]
+    assert sum(share.joules for share in shares) == 100.0
+    assert {share.source for share in shares} == {"apportioned"}
+
+
+def test_a_client_that_shares_with_nobody_keeps_its_measurement():
+    assert share_of_one(reading(100.0), 1) == reading(100.0)
+
+
+def test_an_estimate_does_not_become_better_by_being_shared():
+    assert share_of_one(Reading(9.0, 5.0, "estimated", "wall"), 3) == Reading(
+        3.0, 5.0, "estimated", "wall"
+    )
+
+
+def test_nobody_cannot_share():
+    with pytest.raises(RunError, match="at least"):
+        share_of_one(reading(1.0), 0)

@@ -72,6 +72,20 @@ def test_hardware_that_fails_is_not_measured_and_stops_nothing(clock, at_start, 
     assert w.reading == Reading(None, 4.0, None, None, f"not measured: {why}")
 
 
+@dataclass(frozen=True)
+class Mistaken(Meter):
+    """A mistake of the meter's own."""
+
+    def start(self):
+        return lambda seconds: 1 / 0
+
+
+def test_no_mistake_of_a_meter_stops_the_work(clock):
+    with Mistaken(clock=clock).window("train") as w:
+        clock.pass_s(4.0)
+    assert w.flag == "not measured: ZeroDivisionError: division by zero"
+
+
 def test_windows_nest(clock):
     meter = Steady(clock=clock)
     with meter.window("round") as outer:
