@@ -3,7 +3,9 @@
 Li et al. 2020 ("Federated optimization in heterogeneous networks", MLSys): synthetic(1, 1), 30
 devices, 10 a round, 20 epochs with batches of 10, learning rate 0.01, 200 rounds. In every round 9
 of the 10 are stragglers and get only 1 to 19 epochs done. FedAvg drops them, FedProx (mu = 1)
-takes their part of the work. The paper has curves and no table; what must hold is their order.
+takes their part of the work. The paper has curves and no table. They show that FedProx is steadier
+all along, which is what must hold here: a lower mean over the run. The last round alone is told as
+well; FedAvg's loss jumps from round to round, so that it depends on luck.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -30,6 +33,12 @@ VARIANTS = {
     "fedprox, mu = 0": {"mu": 0.0, "drop": False},
     "fedprox, mu = 1": {"mu": 1.0, "drop": False},
 }
+
+
+_HEAD = (
+    "| variant | test loss: mean over the run | highest in its second half "
+    "| training loss at the end | test accuracy at the end | seconds |"
+)
 
 
 @dataclass(frozen=True)
@@ -110,10 +119,16 @@ def scenario(folder: Path, args: dict[str, Any], rounds: int, seed: int) -> dict
 
 @dataclass(frozen=True)
 class Result:
-    """What came of a variant: loss over all training rows, test accuracy, seconds."""
+    """What came of a variant.
+
+    Its last model's loss over all training rows and test accuracy; of all tests of the run after
+    the first, every tenth round, the mean loss, and the highest in the second half; seconds.
+    """
 
     train_loss: float
     accuracy: float
+    mean_loss: float
+    highest_loss: float
     seconds: float
 
 
@@ -132,30 +147,37 @@ def measure(out: Path, name: str, rounds: int, seed: int) -> Result:
     resolved = files.resolve(scenario(out / "data", VARIANTS[name], rounds, seed), name)
     planned = PlannedRun(short, resolved, out / f"{short}-{rounds}-seed-{seed}")
     simulate(planned)
-    last, made = RunFolder.open(planned.folder).rounds()[-1], materials(resolved)
+    rows, made = RunFolder.open(planned.folder).rounds(), materials(resolved)
+    losses = [row.loss for row in rows[1:] if row.loss is not None]
     train = made.dataset.train
     x = as_tensor(made.dataset.inputs(train, slice(None), True))
     y = as_tensor(np.array(train.y))
     model = load_file(planned.folder / "model.safetensors")
     loss = evaluate(made.learner, model, x, y, 1000).loss
-    return Result(loss, last.accuracy or 0.0, last.wall_time_s)
+    highest = max(losses[len(losses) // 2 :])
+    last = rows[-1]
+    return Result(loss, last.accuracy or 0.0, fmean(losses), highest, last.wall_time_s)
 
 
 def main(arguments: list[str]) -> int:
-    """The exit code: 0 if FedProx ends with the lower training loss, as published."""
+    """The exit code: 0 if FedProx has the lower mean loss over the run."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fedprox", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("results/fedprox"))
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args(arguments)
     synthetic(given.out / "data")
-    print("| variant | training loss | test accuracy | seconds |\n| --- | --- | --- | --- |")
+    print(_HEAD + "\n" + "| --- " * 6 + "|")
     found = {}
     for name in VARIANTS:
         found[name] = one = measure(given.out, name, given.rounds, given.seed)
-        print(f"| {name} | {one.train_loss:.4f} | {one.accuracy:.2%} | {one.seconds:.0f} |")
-    holds = found["fedprox, mu = 1"].train_loss < found["fedavg, drops"].train_loss
-    print(f"\nFedProx ends with the lower training loss: {'yes' if holds else 'no'}")
+        numbers = (one.mean_loss, one.highest_loss, one.train_loss)
+        losses = " | ".join(f"{number:.3f}" for number in numbers)
+        print(f"| {name} | {losses} | {one.accuracy:.2%} | {one.seconds:.0f} |", flush=True)
+    prox, average = found["fedprox, mu = 1"], found["fedavg, drops"]
+    holds, ends = prox.mean_loss < average.mean_loss, prox.train_loss < average.train_loss
+    for text, yes in (("a lower mean loss over the run", holds), ("a lower loss at its end", ends)):
+        print(f"FedProx (mu = 1) has {text}: {'yes' if yes else 'no'}")
     return 0 if holds else 1
 
 
