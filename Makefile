@@ -45,6 +45,7 @@ reproduce: .venv/.installed  ## repeat published results (long)
 bench: .venv/.installed  ## measure speed, and codecs
 	$(BIN)/python -m benchmarks.speed
 	$(BIN)/python -m benchmarks.engines --compiled
+	$(BIN)/python -m benchmarks.start
 	$(BIN)/python -m benchmarks.codecs
 
 fuzz: .venv/.installed  ## try forged payloads on every codec (long)

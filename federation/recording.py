@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from federation.costs import Costs, cells, waiting
 from federation.energy.account import Accountant, Transfer
@@ -185,6 +185,19 @@ class Recorder:
             status=status,
             **cells(radio_j=cost.radio_j, network_j=cost.network_j),
         )
+
+
+def tested(row: RoundRow, evaluation: Evaluation | None, wall_time_s: float) -> RoundRow:
+    """The row of a round with what the server's test of its model gave, once it is over."""
+    if evaluation is None:
+        return replace(row, wall_time_s=wall_time_s)
+    return replace(
+        row,
+        accuracy=evaluation.accuracy,
+        loss=evaluation.loss,
+        metric=evaluation.metric,
+        wall_time_s=wall_time_s,
+    )
 
 
 def _mean_train_loss(replies: Sequence[Reply]) -> float | None:

@@ -18,6 +18,7 @@ from clients.build import wiring
 from federation.client_state import StateStore
 from federation.enrolment import Enrolment
 from federation.errors import PacelineError, RunError
+from federation.evaluation import Examiner
 from federation.grid_fleet import GridFleet
 from federation.progress import Progress
 from federation.recording import Recorder
@@ -26,7 +27,7 @@ from federation.results.folder import RunFolder
 from federation.results.store import Store
 from federation.roster import Roster
 from federation.scenario.client import ClientConfig, client_config
-from federation.session import Examiner, Journal, Session, Start, start_of
+from federation.session import Journal, Session, Start, start_of
 from federation.simulated_grid import SimulatedGrid
 from simulations.launch import open_folder
 from simulations.prepare import Materials, PlannedRun, check_materials, materials, plan

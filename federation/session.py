@@ -3,27 +3,31 @@
 A round's rows are committed in one transaction, together with the checkpoint that the run would
 resume from. Rounds shorter than half a second share a commit; then a crash costs at most that
 half second, and the repeated rounds give the same bits.
+
+Where nothing needs a round's accuracy before the next round, a thread tests the model and commits
+while the next round is under way. The bits and the tables are the same. A crash then costs the
+round under way and, if its test was not over, the one before it.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
+import torch
 
 from federation import stopping
 from federation.arrays import Arrays, Parts
-from federation.data.dataset import Dataset
-from federation.evaluation import Evaluation, evaluate
+from federation.behind import Behind
+from federation.evaluation import Evaluation
 from federation.fleet import Fleet
 from federation.messages import Body, Reply, Request
-from federation.models.learner import Learner
-from federation.models.tasks import as_tensor
+from federation.precision import one_thread
 from federation.progress import Progress
-from federation.recording import Recorder, Rows
+from federation.recording import Recorder, Rows, tested
 from federation.results import checkpoint
 from federation.results.spent import Spent
 from federation.results.store import Store
@@ -32,28 +36,6 @@ from federation.rounds import RoundResult, State
 from federation.scenario.schema import Scenario
 
 _COMMIT_EVERY_S = 0.5
-
-
-@dataclass(frozen=True)
-class Examiner:
-    """The server's test set."""
-
-    learner: Learner
-    dataset: Dataset
-    scenario: Scenario
-
-    def due(self, round_number: int) -> bool:
-        """Whether the server tests the model after this round."""
-        last = round_number == self.scenario.rounds
-        return last or round_number % self.scenario.evaluation.every == 0
-
-    def examiner(self) -> Callable[[Arrays], Evaluation]:
-        """Tests models on rows that are prepared once."""
-        split = self.dataset.test
-        x = as_tensor(self.dataset.inputs(split, slice(None), self.scenario.data.normalize))
-        y = None if split.y is None else as_tensor(np.array(split.y))
-        size = self.scenario.evaluation.batch_size
-        return lambda model: evaluate(self.learner, model, x, y, size)
 
 
 @dataclass
@@ -124,6 +106,16 @@ def _split(whole: Parts) -> tuple[State, Parts]:
     return {p: a for p, a in whole.items() if not p.startswith(_FLEET)}, fleet
 
 
+@dataclass(frozen=True)
+class _Entry:
+    """A round that is over and not yet in the journal; without a `model` it is not tested."""
+
+    rows: Rows
+    model: Arrays | None
+    whole: Parts
+    now_s: float
+
+
 @dataclass
 class Session:
     """What a run needs while it is under way. It goes on from what the journal's store holds.
@@ -146,6 +138,8 @@ class Session:
     _spent: Spent = field(default_factory=Spent)
     _stopped: str | None = None
     _is_told: bool = False
+    _behind: Behind = field(default_factory=Behind)
+    _draws: bool | None = None  # whether testing draws random numbers; None: not known yet
 
     def __post_init__(self) -> None:
         """Add up what the rounds before took, and see whether the run had come to its end."""
@@ -156,37 +150,73 @@ class Session:
     def open(self, state: State) -> None:
         """Record round 0: the model before training."""
         now = self.fleet.now
-        self._record(RoundResult(0, state, (), now, now))
+        self._enter(self._entry(RoundResult(0, state, (), now, now)))
 
     def play(self, results: Iterator[RoundResult]) -> State | None:
         """Record what the schedule yields, to its end or to a `[stop]`; gives the last state."""
         state: State | None = None
-        while self._stopped is None and (result := next(results, None)) is not None:
-            self._record(result)
-            state = result.state
+        with one_thread(), closing(self._behind):  # rounds that are over are kept, come what may
+            while self._stopped is None and (result := next(results, None)) is not None:
+                self._record(result)
+                state = result.state
         if self._stopped is not None:
             self.progress.say(f"stopped: {self._stopped}")
         return state
 
     def _record(self, result: RoundResult) -> None:
-        stop, due = self.scenario.stop, self.due(result.round)
-        rows = self._rows(result, due)
-        if not due and stopping.used_up(stop, self._spent.after(rows.round)):
-            rows = self._rows(result, True)  # the last round is always tested
-        self._spent = self._spent.after(rows.round)
-        self._stopped = stopping.met(stop, rows.round.accuracy, self._spent)
-        rows = replace(rows, round=replace(rows.round, stopped=self._stopped))
-        last = result.round == self.scenario.rounds or self._stopped is not None
-        whole = joined(result.state, {**self.fleet.state(), **self.chosen()})
-        self.journal.add(rows, whole, self.fleet.now, rows.round.wall_time_s, last)
-        self._tell(rows.round)
+        entry = self._entry(result)
+        if self._may_lag(entry):
+            self._behind.do(lambda: self._enter(entry))
+        else:
+            self._behind.settle()
+            self._enter(entry)
 
-    def _rows(self, result: RoundResult, tested: bool) -> Rows:
-        """The round's rows; the recorder may be asked for the same round twice."""
-        evaluation = self.examine(result.state["model"]) if tested else None
-        tests = self._client_tests(result) if tested else []
+    def _may_lag(self, entry: _Entry) -> bool:
+        """Whether the next round may begin before this one is in the journal.
+
+        Not where it decides whether there is a next round, nor where clients keep state, which
+        goes back by one round only. A model that draws random numbers while it is tested is
+        tested by itself: it would take them from a training beside it.
+        """
+        if self.scenario.stop is not None or self.journal.every_round:
+            return False
+        return entry.model is None or self._draws is False
+
+    def _entry(self, result: RoundResult) -> _Entry:
+        """All that must be read off before the next round changes it."""
+        due = self.due(result.round)
+        rows = self._rows(result, due)
+        if not due and stopping.used_up(self.scenario.stop, self._spent.after(rows.round)):
+            rows, due = self._rows(result, True), True  # the last round is always tested
+        whole = joined(result.state, {**self.fleet.state(), **self.chosen()})
+        return _Entry(rows, result.state["model"] if due else None, whole, self.fleet.now)
+
+    def _rows(self, result: RoundResult, due: bool) -> Rows:
+        """The round's rows but for the server's test; they may be asked for twice."""
+        tests = self._client_tests(result) if due else []
+        return self.recorder.rows(result, None, tests, self.fleet.now, 0.0)
+
+    def _enter(self, entry: _Entry) -> None:
+        """Test, commit if it is time, and tell."""
+        evaluation = None if entry.model is None else self._test(entry.model)
         wall_s = self.wall_before_s + time.monotonic() - self._began
-        return self.recorder.rows(result, evaluation, tests, self.fleet.now, wall_s)
+        row = tested(entry.rows.round, evaluation, wall_s)
+        self._spent = self._spent.after(row)
+        self._stopped = stopping.met(self.scenario.stop, row.accuracy, self._spent)
+        row = replace(row, stopped=self._stopped)
+        last = row.round == self.scenario.rounds or self._stopped is not None
+        rows = replace(entry.rows, round=row)
+        self.journal.add(rows, entry.whole, entry.now_s, row.wall_time_s, last)
+        self._tell(row)
+
+    def _test(self, model: Arrays) -> Evaluation:
+        """The first time, before anything runs beside it, see whether it draws random numbers."""
+        if self._draws is not None:
+            return self.examine(model)
+        before = torch.get_rng_state()
+        evaluation = self.examine(model)
+        self._draws = not torch.equal(before, torch.get_rng_state())
+        return evaluation
 
     def _tell(self, row: RoundRow) -> None:
         self.progress.update(row, self._spent)

@@ -4,16 +4,35 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 
-from federation.errors import FolderError, PacelineError
+from federation.errors import FolderError, PacelineError, RunError
 from federation.results import durable
 from federation.results.folder import RunFolder
 from simulations.destinations import PlannedRun
-from simulations.executors import ray
-from simulations.launch import simulate
+from simulations.executors import ray_cluster
+from simulations.prepare import check_materials
 
 Tell = Callable[[str], None]
+
+
+def check(runs: Sequence[PlannedRun]) -> None:
+    """Look at data and models before anything runs; where Ray is needed it starts meanwhile.
+
+    Raises BadInput. What keeps Ray from starting is told by the run that needs it.
+    """
+    wanted = [run.scenario.engine for run in runs if run.scenario.engine.backend == "ray"]
+    if not wanted or all(_is_finished(run) for run in runs):
+        check_materials(runs)
+        return
+    with ThreadPoolExecutor(1) as beside:
+        checking = beside.submit(check_materials, runs)
+        with suppress(RunError):
+            ray_cluster.connect(max(one.workers for one in wanted), wanted[0].address)
+    if checking.exception() is not None:
+        shutdown()
+    checking.result()
 
 
 def execute(runs: Sequence[PlannedRun], tell: Tell) -> list[str]:
@@ -38,7 +57,7 @@ def execute(runs: Sequence[PlannedRun], tell: Tell) -> list[str]:
 
 def shutdown() -> None:
     """Stop what runs beside this process."""
-    ray.shutdown()
+    ray_cluster.shutdown()
 
 
 @contextmanager
@@ -70,6 +89,8 @@ def _is_finished(run: PlannedRun) -> bool:
 
 def _attempt(run: PlannedRun) -> str | None:
     """Why the run failed, in one line; None where it did not."""
+    from simulations.launch import simulate  # torch: while Ray starts, if it does
+
     folder = RunFolder(run.folder)
     try:
         simulate(run)

@@ -110,12 +110,12 @@ def run(
     Everything is checked before anything starts. A run that was stopped or
     killed goes on with --resume and gives the same bits as an undisturbed one.
     """
-    from simulations import prepare
+    from simulations import batch, prepare
 
     if resume and out and not Path(out).expanduser().exists():
         raise FolderError(f"nothing to resume: there is no {out}; run without --resume")
     runs = prepare.plan(scenario, settings or [], out, resume)
-    prepare.check_materials(runs)
+    batch.check(runs)
     base = runs[0].base
     again = _again(scenario, settings or [], base)
     failed = _execute(runs, again)

@@ -23,6 +23,7 @@ from federation.messages import Reply, Timing
 from federation.outlook import Outlook
 from federation.reduce import Expectation, Total
 from federation.wire import content_bytes
+from simulations.balance import Balance
 from simulations.clock import EventQueue
 from simulations.executors.base import Executor
 from simulations.flights import Flight, Landing
@@ -52,7 +53,7 @@ class VirtualGrid(Grid):
     def __post_init__(self) -> None:
         """Let this process make messages."""
         assume_identity(_RUN_ID)
-        self._jobs = Jobs(self.executor)
+        self._jobs = Jobs(self.executor, Balance(self.world.workload))
         links, conditions = self.world.links(), self.world.conditions
         self._traffic = Traffic(self._clock, conditions, self._jobs.result_of, *links)
 

@@ -18,6 +18,8 @@ from federation.registry import import_object
 from federation.scenario.schema import ModelConfig
 from federation.seeds import integer_seed
 
+_GIVEN_OUT = "_paceline_given_out"
+
 
 @dataclass(frozen=True)
 class Learner:
@@ -106,6 +108,16 @@ def _build_module(config: ModelConfig, dataset: Dataset) -> nn.Module:
         raise ScenarioError(
             f"model.name = {config.name!r}: gives a {type(module).__name__}, not a torch.nn.Module"
         )
+    return _fresh(module, config.name)
+
+
+def _fresh(module: nn.Module, name: str) -> nn.Module:
+    """Each learner trains and tests a module of its own, also at the same time as others."""
+    if vars(module).get(_GIVEN_OUT):
+        raise ScenarioError(
+            f"model.name = {name!r}: gives the same module every time; make a new one in each call"
+        )
+    vars(module)[_GIVEN_OUT] = True
     return module
 
 

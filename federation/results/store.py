@@ -59,7 +59,9 @@ class Store:
         with _guard(path):
             # Created here and not by SQLite, so that nobody else may read it even for a moment.
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-            store = cls(path, sqlite3.connect(path, isolation_level=None))
+            # One thread at a time uses it, but not always the same: a session commits behind.
+            connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            store = cls(path, connection)
             try:
                 store._prepare()
             except BaseException:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from flwr.app import RecordDict
@@ -15,21 +16,29 @@ from federation.reduce import Expectation, Total, reduce_chunk
 
 @dataclass(frozen=True)
 class Chunk:
-    """Calls that one worker does together; with `expected`, the replies are summed there."""
+    """Calls that one worker does together; with `expected`, the replies are summed there.
+
+    `expected_s` is how long that may keep a worker busy: a hint for who does it when.
+    """
 
     index: int
     calls: Sequence[Call]
     expected: Expectation | None = None
+    expected_s: float = 0.0
 
 
 @dataclass(frozen=True)
 class ChunkDone:
-    """The replies' contents, or their sum and the replies without parts, in the calls' order."""
+    """The replies' contents, or their sum and the replies without parts, in the calls' order.
+
+    `busy_s` is how long it took the worker; None where that is not known.
+    """
 
     index: int
     contents: Sequence[RecordDict] = ()
     total: Total | None = None
     replies: Sequence[Reply] = ()
+    busy_s: float | None = None
 
 
 class Setup(Protocol):
@@ -42,8 +51,8 @@ class Setup(Protocol):
 class Executor(Protocol):
     """Runs chunks on workers. The order in which they are done means nothing."""
 
-    def submit(self, chunk: Chunk) -> None:
-        """Queue a chunk; returns at once."""
+    def submit(self, chunks: Sequence[Chunk]) -> None:
+        """Queue chunks; returns at once."""
 
     def next_done(self) -> ChunkDone:
         """A finished chunk; waits for it. Call only while chunks are under way."""
@@ -54,10 +63,11 @@ class Executor(Protocol):
 
 def run_chunk(handler: Handler, chunk: Chunk) -> ChunkDone:
     """What a worker does with a chunk."""
+    began = time.perf_counter()
     contents = handler.handle(chunk.calls)
-    if chunk.expected is None:
-        return ChunkDone(chunk.index, contents)
-    return sum_contents(chunk, contents)
+    summed = chunk.expected is not None
+    done = sum_contents(chunk, contents) if summed else ChunkDone(chunk.index, contents)
+    return replace(done, busy_s=time.perf_counter() - began)
 
 
 def sum_contents(chunk: Chunk, contents: Sequence[RecordDict]) -> ChunkDone:

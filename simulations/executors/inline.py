@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from clients.calls import Handler
@@ -21,9 +22,9 @@ class InlineExecutor:
         """Prepare the process."""
         keep_freed_memory()
 
-    def submit(self, chunk: Chunk) -> None:
-        """Queue a chunk."""
-        self._queue.append(chunk)
+    def submit(self, chunks: Sequence[Chunk]) -> None:
+        """Queue chunks."""
+        self._queue.extend(chunks)
 
     def next_done(self) -> ChunkDone:
         """Run the chunk that was queued first."""

@@ -1,16 +1,19 @@
 """What a run commits, and when; and where it would go on."""
 
 import io
+import threading
 import time
 from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from federation import session
 from federation.arrays import digest
-from federation.evaluation import Evaluation
+from federation.errors import FolderError
+from federation.evaluation import Evaluation, Examiner
 from federation.messages import Reply, Timing
 from federation.progress import Progress
 from federation.recording import Recorder, Rows
@@ -19,7 +22,7 @@ from federation.results.tables import ClientRow, ExchangeRow, RoundRow
 from federation.rounds import RoundResult, outcome_of
 from federation.scenario import files
 from federation.scenario.schema import StopConfig
-from federation.session import Examiner, Journal, Session, start_of
+from federation.session import Journal, Session, start_of
 
 ROUNDS = 5
 HOUR_S = 3600.0
@@ -278,3 +281,124 @@ def test_a_resumed_run_shows_the_bytes_of_all_its_rounds(folder, stopping_at):
         play_on(session, first=3)
     last = session.progress.stream.getvalue().splitlines()[-1]
     assert last.startswith("tiny  round 5/5  accuracy 50.00%  25 B  ")
+
+
+@pytest.fixture
+def slow_test(open_session):
+    """A session whose tests, after the first, wait until the test function lets them go."""
+
+    def make(folder, store, **more):
+        session = open_session(folder, store, **more)
+        session.due = lambda number: True
+        told = SimpleNamespace(go=threading.Event(), threads=[], session=session)
+        told.go.set()
+
+        def examine(model):
+            told.threads.append(threading.current_thread() is threading.main_thread())
+            assert told.go.wait(60)
+            return Evaluation(float(model["w"][0]), 0.5, 0.5, 1)
+
+        session.examine = examine
+        return told
+
+    return make
+
+
+def test_a_round_is_played_while_the_one_before_is_tested(folder, slow_test):
+    with folder.drive() as store:
+        told = slow_test(folder, store)
+        told.session.open(state_after(0))
+
+        def results():
+            told.go.clear()
+            yield result_of(1)
+            assert told.threads[:1] == [True], "round 1 is not tested yet, and the next begins"
+            told.go.set()
+            yield result_of(2)
+            yield result_of(3)
+
+        told.session.play(results())
+        assert told.threads == [True, False, False, False]
+        assert {row.round: row.loss for row in store.rows(RoundRow)} == {}
+        told.session.play(result_of(number) for number in (4, 5))
+        losses = {row.round: row.loss for row in store.rows(RoundRow)}
+    assert losses == {0: 0.0, 1: 1.0, 2: 2.0, 3: 3.0, 4: 4.0, 5: 5.0}
+
+
+def test_a_round_is_committed_with_its_test_as_soon_as_that_is_over(folder, slow_test, clock):
+    with folder.drive() as store:
+        told = slow_test(folder, store)
+        told.session.open(state_after(0))
+        found = []
+
+        def results():
+            told.go.clear()
+            clock.now += HOUR_S
+            yield result_of(1)
+            found.append(store.committed())
+            told.go.set()
+            told.session._behind.settle()
+            found.append(store.committed()[0])
+            yield result_of(2)
+
+        told.session.play(results())
+        assert found == [None, 1], "not before, and not only with the next round"
+        assert start_of(folder.path, store).round == 1
+
+
+def test_rounds_that_are_over_are_kept_when_the_next_fails(folder, slow_test, clock):
+    with folder.drive() as store:
+        told = slow_test(folder, store)
+        told.session.open(state_after(0))
+
+        def results():
+            clock.now += HOUR_S
+            yield result_of(1)
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            told.session.play(results())
+        assert store.committed()[0] == 1
+        assert [row.loss for row in store.rows(RoundRow)] == [0.0, 1.0]
+
+
+def test_a_test_that_fails_ends_the_run(folder, slow_test):
+    with folder.drive() as store:
+        told = slow_test(folder, store)
+        told.session.open(state_after(0))
+
+        def examine(model):
+            raise FolderError("the disk is full")
+
+        told.session.examine = examine
+        with pytest.raises(FolderError, match="the disk is full"):
+            told.session.play(result_of(number) for number in range(1, ROUNDS + 1))
+
+
+def test_where_clients_keep_state_or_a_rule_may_end_the_run_nothing_lags(
+    folder, slow_test, scenario
+):
+    with folder.drive() as store:
+        told = slow_test(folder, store, keeps_state=True)
+        told.session.open(state_after(0))
+        told.session.play(result_of(number) for number in (1, 2))
+        assert told.threads == [True] * 3
+        told = slow_test(folder, store)
+        told.session.scenario = scenario.model_copy(update={"stop": StopConfig(bytes=10**9)})
+        told.session.play(result_of(number) for number in (3, 4))
+        assert told.threads == [True] * 2
+
+
+def test_a_model_that_draws_while_it_is_tested_is_tested_by_itself(folder, slow_test):
+    """It would take its random numbers from a training beside it."""
+    with folder.drive() as store:
+        told = slow_test(folder, store)
+        plain = told.session.examine
+
+        def examine(model):
+            torch.rand(1)
+            return plain(model)
+
+        told.session.examine = examine
+        told.session.play(result_of(number) for number in range(1, ROUNDS + 1))
+        assert told.threads == [True] * ROUNDS

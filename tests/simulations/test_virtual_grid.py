@@ -31,8 +31,8 @@ class Backwards:
     handler: object
     queue: deque = field(default_factory=deque)
 
-    def submit(self, chunk):
-        self.queue.append(chunk)
+    def submit(self, chunks):
+        self.queue.extend(chunks)
 
     def next_done(self):
         return run_chunk(self.handler, self.queue.pop())
