@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from clients.engines.choice import choose
 from clients.held import HeldVersions
 from clients.holdings import RowsOf, holdings
 from clients.runtime import ClientRuntime
-from federation.arrays import Arrays, Parts
+from federation.arrays import Arrays, Parts, Spec
 from federation.client_state import StateStore
 from federation.codecs._chain import Chain
 from federation.codecs._text import parse_chain
 from federation.data.dataset import Dataset
 from federation.data.source import load
+from federation.messages import Task
 from federation.models.learner import Learner, build_learner
 from federation.outbox import Wiring
 from federation.scenario.client import ClientConfig
 from federation.scenario.schema import DataConfig
-from federation.transport import Channel, Feedback
+from federation.transport import Channel, Feedback, PartSpecs
 from strategies.base import Algorithm
 from strategies.catalogue import build_algorithm
 
@@ -92,7 +94,14 @@ def wiring(
         start(config, algorithm, learner),
         memory,
         algorithm.needs_replies,
+        partial(_task_specs, algorithm, learner.spec),
     )
+
+
+def _task_specs(
+    algorithm: Algorithm, model: Spec, task: Task, client: int
+) -> tuple[PartSpecs, PartSpecs]:
+    return algorithm.specs(task, client, model)
 
 
 def versions_folder(state_folder: Path) -> Path:

@@ -18,27 +18,28 @@ from clients.engines.base import Engine, Job
 from clients.held import HeldVersions
 from clients.holdings import Holdings
 from clients.optimizers import rate
+from clients.requests import Asked, Reader
+from clients.told import metrics_of, said
 from federation.arrays import Arrays, Parts, Spec
 from federation.client_state import StateStore
-from federation.codecs._chain import Chain
-from federation.downlink import Letter
-from federation.errors import ClientError
 from federation.evaluation import evaluate
-from federation.messages import error_content, payloads_of, reply_content
+from federation.messages import TRAIN, error_content, reply_content
 from federation.models.learner import Learner
+from federation.precision import exact_kernels
 from federation.scenario.client import ClientConfig
 from federation.transport import Channel, PartSpecs, Place
-from strategies.base import Algorithm, Contribution, LocalContext, LocalHalf, Train, Trained
+from strategies.base import (
+    Algorithm,
+    Compute,
+    Computed,
+    Contribution,
+    LocalContext,
+    LocalHalf,
+    Train,
+    Trained,
+)
 
-
-@dataclass(frozen=True)
-class _Request:
-    """A request as the client reads it."""
-
-    round: int
-    kind: str
-    parts: Parts
-    undo: int | None = None
+Done = Trained | Computed
 
 
 @dataclass
@@ -46,10 +47,10 @@ class _Work:
     """A local half under way."""
 
     client: int
-    request: _Request
+    request: Asked
     half: LocalHalf
     memory: Parts
-    done: list[Trained]
+    done: list[Done]
     compute_s: float = 0.0
 
 
@@ -71,42 +72,23 @@ class ClientRuntime:
     def handle(self, calls: Sequence[Call]) -> list[RecordDict]:
         """The replies' contents, in the order of the calls."""
         replies: list[RecordDict | None] = [None] * len(calls)
-        read: dict[int, _Request] = {}
+        read: dict[int, Asked] = {}
         trains: dict[int, _Work] = {}
         for place, call in enumerate(calls):
             try:
                 if id(call.content) not in read:
-                    read[id(call.content)] = self._read(call.content)
+                    read[id(call.content)] = self._reader.read(call)
                 request = read[id(call.content)]
                 if request.kind == "evaluate":
                     replies[place] = self._evaluate(call.client, request)
                 else:
                     trains[place] = self._begin(call.client, request)
             except Exception as error:  # noqa: BLE001 - any failure is that client's reply
-                replies[place] = error_content(_say(error))
+                replies[place] = error_content(said(error))
         self._train(trains, replies)
         return [reply if reply is not None else error_content("lost") for reply in replies]
 
-    def _read(self, content: RecordDict) -> _Request:
-        record = content.config_records["request"]
-        if record["config"] != self._digest:
-            raise ClientError(f"request is for configuration {record['config']!r}, not this run's")
-        round_number, kind = int(str(record["round"])), str(record["kind"])
-        undo = int(str(record["undo"])) if "undo" in record else None
-        payloads = payloads_of(content)
-        specs = self.algorithm.downlink_specs(self.learner.spec)
-        if kind == "evaluate":
-            specs = {"model": specs["model"]}
-        if "version" in record:
-            version, base, start = (int(str(record[key])) for key in ("version", "base", "start"))
-            letter = Letter(version, base, payloads, start)
-            parts: Parts = self.held.receive(self.downlink, letter, specs)
-            return _Request(round_number, kind, parts, undo)
-        plain = Channel(Chain(()), self.config.seed, self.downlink.name)
-        received = plain.decode(payloads, specs, {}, Place(round_number), {})
-        return _Request(round_number, kind, received.parts, undo)
-
-    def _evaluate(self, client: int, request: _Request) -> RecordDict:
+    def _evaluate(self, client: int, request: Asked) -> RecordDict:
         started = time.perf_counter()
         x, y = self.holdings.test(client)
         model = self.algorithm.personal(self._tested(client, request))
@@ -121,30 +103,33 @@ class ClientRuntime:
             metrics["accuracy"] = result.accuracy
         return reply_content(metrics, {})
 
-    def _begin(self, client: int, request: _Request) -> _Work:
+    def _begin(self, client: int, request: Asked) -> _Work:
         if self._remembers and request.undo is not None:
             self.store.undo(client, request.undo)
-        stored = self.store.load(client, request.round) if self._remembers else {}
+        # A later step of the round goes on from what an earlier one left.
+        until = request.round + (request.task.step > 0)
+        stored = self.store.load(client, until) if self._remembers else {}
         kept, memory = _split(stored)
         return _Work(
             client, request, self.algorithm.local(self._context(client, request, kept)), memory, []
         )
 
-    def _tested(self, client: int, request: _Request) -> LocalContext:
+    def _tested(self, client: int, request: Asked) -> LocalContext:
         """What a client knows when it tests: what it kept in this round, too."""
         keeps = self.algorithm.keeps_state
         stored = self.store.load(client, request.round + 1) if keeps else {}
         return self._context(client, request, _split(stored)[0])
 
-    def _context(self, client: int, request: _Request, kept: Parts) -> LocalContext:
+    def _context(self, client: int, request: Asked, kept: Parts) -> LocalContext:
         config, number = self.config, request.round
         lr = rate(config.local, number, config.rounds)
         told = (request.parts, kept, client, number, config.seed, lr, config.local)
-        return LocalContext(*told, self._spec, self.initial)
+        return LocalContext(*told, self._spec, self.initial, request.task)
 
     @cached_property
-    def _digest(self) -> str:
-        return self.config.digest
+    def _reader(self) -> Reader:
+        config = self.config
+        return Reader(config.digest, self.algorithm, self._spec, self.held, self.downlink)
 
     @cached_property
     def _spec(self) -> Spec:
@@ -160,16 +145,16 @@ class ClientRuntime:
 
     def _train(self, works: Mapping[int, _Work], replies: list[RecordDict | None]) -> None:
         """Advance all local halves together, one training each at a time, until all are done."""
-        waiting: dict[int, Train] = {}
+        waiting: dict[int, Train | Compute] = {}
 
-        def advance(place: int, step: Callable[[LocalHalf], Train]) -> None:
+        def advance(place: int, step: Callable[[LocalHalf], Train | Compute]) -> None:
             work = works[place]
             try:
                 waiting[place] = step(work.half)
             except StopIteration as stop:
                 replies[place] = self._reply(work, stop.value)
             except Exception as error:  # noqa: BLE001 - any failure is that client's reply
-                replies[place] = error_content(_say(error))
+                replies[place] = error_content(said(error))
 
         for place in works:
             advance(place, next)
@@ -178,12 +163,21 @@ class ClientRuntime:
             results = self._run([(works[place], waiting.pop(place)) for place in places])
             for place, result in zip(places, results, strict=True):
                 if isinstance(result, Exception):
-                    replies[place] = error_content(_say(result))
+                    replies[place] = error_content(said(result))
                     continue
                 works[place].done.append(result)
                 advance(place, lambda half, result=result: half.send(result))  # type: ignore[misc]
 
-    def _run(self, asked: Sequence[tuple[_Work, Train]]) -> list[Trained | Exception]:
+    def _run(self, asked: Sequence[tuple[_Work, Train | Compute]]) -> list[Done | Exception]:
+        """Trainings together, everything else client by client; the results in the order asked."""
+        trains = [(work, job) for work, job in asked if isinstance(job, Train)]
+        trained = iter(self._run_together(trains) if trains else [])
+        return [
+            next(trained) if isinstance(job, Train) else self._compute(work, job)
+            for work, job in asked
+        ]
+
+    def _run_together(self, asked: Sequence[tuple[_Work, Train]]) -> list[Trained | Exception]:
         """Train all; where a job breaks the batch, train one at a time to find it."""
         started = time.perf_counter()
         try:
@@ -193,10 +187,20 @@ class ClientRuntime:
         except Exception as error:  # noqa: BLE001 - any failure is that client's reply
             if len(asked) == 1:
                 return [error]
-            return [result for one in asked for result in self._run([one])]
+            return [result for one in asked for result in self._run_together([one])]
         for work, _ in asked:
             work.compute_s += (time.perf_counter() - started) / len(asked)
         return trained
+
+    def _compute(self, work: _Work, job: Compute) -> Computed | Exception:
+        started = time.perf_counter()
+        try:
+            with exact_kernels():
+                return job.work(self.learner, *self.holdings.train(work.client))
+        except Exception as error:  # noqa: BLE001 - any failure is that client's reply
+            return error
+        finally:
+            work.compute_s += time.perf_counter() - started
 
     def _job(self, work: _Work, train: Train) -> Job:
         x, y = self.holdings.train(work.client)
@@ -204,12 +208,18 @@ class ClientRuntime:
 
     def _content(self, work: _Work, contribution: Contribution) -> tuple[RecordDict, Parts]:
         """The reply, and what algorithm and channel keep for the next one."""
-        specs = self._uplink_specs
-        place = Place(work.request.round, work.client)
-        held = work.request.parts
-        sent = self.uplink.encode(contribution.parts, specs, held, place, work.memory)
-        content = reply_content(_metrics(work, contribution), sent.payloads)
-        return content, _joined(contribution.kept or {}, sent.memory)
+        request, client = work.request, work.client
+        place = Place(request.round, client)
+        metrics = metrics_of(work.done, contribution, work.compute_s)
+        if request.task == TRAIN:
+            told = (contribution.parts, self._uplink_specs, request.parts, place, work.memory)
+            sent = self.uplink.encode(*told)
+            memory = sent.memory
+        else:
+            specs = self.algorithm.specs(request.task, client, self._spec)[1]
+            channel = self.uplink.of_task(request.task.name, request.task.step)
+            sent, memory = channel.encode(contribution.parts, specs, {}, place, {}), work.memory
+        return reply_content(metrics, sent.payloads), _joined(contribution.kept or {}, memory)
 
     def _reply(self, work: _Work, contribution: Contribution) -> RecordDict:
         try:
@@ -217,21 +227,8 @@ class ClientRuntime:
             if self._remembers:
                 self.store.save(work.client, work.request.round, stored)
         except Exception as error:  # noqa: BLE001 - any failure is that client's reply
-            return error_content(_say(error))
+            return error_content(said(error))
         return content
-
-
-def _metrics(work: _Work, contribution: Contribution) -> dict[str, float]:
-    """The numbers of a reply; the algorithm's own as plain floats, whatever it made them of."""
-    metrics = {name: float(value) for name, value in contribution.metrics.items()}
-    metrics["weight"] = float(contribution.weight)
-    metrics["steps"] = sum(result.steps for result in work.done)
-    metrics["processed"] = sum(result.processed for result in work.done)
-    if work.done:
-        metrics["examples"] = work.done[-1].examples
-        metrics["train_loss"] = work.done[-1].loss
-    metrics["compute_s"] = work.compute_s
-    return metrics
 
 
 _MEMORY = "channel "
@@ -246,11 +243,3 @@ def _split(stored: Parts) -> tuple[Parts, Parts]:
     """The two halves of what `_joined` made."""
     memory = {p.removeprefix(_MEMORY): a for p, a in stored.items() if p.startswith(_MEMORY)}
     return {p: a for p, a in stored.items() if not p.startswith(_MEMORY)}, memory
-
-
-def _say(error: Exception) -> str:
-    """One line for the server: the error's class and its first line, never a traceback."""
-    text = str(error).strip().splitlines()
-    if isinstance(error, ClientError):
-        return text[0] if text else "client error"
-    return f"{type(error).__name__}: {text[0][:200]}" if text else type(error).__name__

@@ -31,12 +31,31 @@ _REASON_CHARACTERS = 300
 
 
 @dataclass(frozen=True)
+class Task:
+    """What a request asks of a client half that can do more than one thing.
+
+    `step` counts the requests to one client within a round: from the second on (`step > 0`) the
+    client goes on from what it kept in this round, not from what it had before it. `rows` are
+    those that the parts are about, where shapes depend on them. All three travel, and the shapes
+    that both sides accept (`Algorithm.specs`) depend on them alone.
+    """
+
+    name: str = "train"
+    step: int = 0
+    rows: int = 0
+
+
+TRAIN = Task()
+
+
+@dataclass(frozen=True)
 class Body:
     """What a request says; the same object may go to many clients."""
 
     round: int
     kind: Kind
     parts: Parts
+    task: Task = TRAIN
 
     @cached_property
     def raw_bytes(self) -> int:
@@ -99,11 +118,17 @@ class Reply:
     request_sent_bytes: int = 0
     timing: Timing = Timing(0.0, 0.0)
     reading: Reading | None = None
+    task: Task = TRAIN
 
     @property
     def ok(self) -> bool:
         """Whether the client did what it was asked and the reply may count."""
         return self.error is None
+
+    @property
+    def asked(self) -> str:
+        """What the tables call it: "train", "evaluate", or the name of an algorithm's task."""
+        return self.kind if self.task == TRAIN else self.task.name
 
     @property
     def weight(self) -> float:
@@ -142,8 +167,17 @@ def request_content(
     whose reply from this client did not count.
     """
     record = ConfigRecord({"config": config_digest, "round": body.round, "kind": body.kind})
+    if body.task != TRAIN:
+        record.update({"task": body.task.name, "step": body.task.step, "rows": body.task.rows})
     record.update(more or {})
     return RecordDict({"request": record, "parts": parts_record(payloads)})
+
+
+def task_of(record: ConfigRecord) -> Task:
+    """What the record "request" asks for."""
+    if "task" not in record:
+        return TRAIN
+    return Task(str(record["task"]), int(str(record["step"])), int(str(record["rows"])))
 
 
 def reply_content(metrics: Mapping[str, float], payloads: Payloads) -> RecordDict:

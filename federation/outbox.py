@@ -6,6 +6,7 @@ published once, and clients that hold the same version get the same content (`do
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,7 +17,7 @@ from federation.client_state import StateStore
 from federation.codecs._chain import Chain
 from federation.downlink import NOT_HELD, WHOLE, Letter, Publisher
 from federation.enrolment import NOT_ENROLLED
-from federation.messages import Body, Reply, Request, request_content
+from federation.messages import TRAIN, Body, Reply, Request, Task, request_content
 from federation.reduce import Expectation
 from federation.transport import Channel, PartSpecs, Place
 from federation.wire import content_bytes
@@ -28,7 +29,8 @@ class Wiring:
 
     `start` is what a lossy downlink builds on: the parts that every client makes from the seed.
     `memory` is where the server keeps what an uplink with EF21 needs of each client.
-    `needs_replies` is the algorithm's.
+    `needs_replies` is the algorithm's, as is what comes in reply to other tasks than training:
+    `task_specs(task, client)`, for requests and replies.
     """
 
     config_digest: str
@@ -40,6 +42,7 @@ class Wiring:
     start: Parts
     memory: StateStore | None = None
     needs_replies: bool = False
+    task_specs: Callable[[Task, int], tuple[PartSpecs, PartSpecs]] | None = None
 
     @property
     def exact(self) -> frozenset[str]:
@@ -75,6 +78,8 @@ class Outbox:
     def write(self, request: Request) -> Written:
         """What goes to this client; requests with one body in a row share it where they can."""
         body = request.body
+        if body.task != TRAIN:
+            return self._written_task(request)
         if body is not self._body:
             self._body, self._written = body, {}
             if self._publisher is not None and body.kind == "train":
@@ -94,7 +99,7 @@ class Outbox:
             self._uncounted.pop(reply.client, None)
         elif reply.error not in (NOT_HELD, NOT_ENROLLED):  # then it has done nothing yet
             self._uncounted.setdefault(reply.client, reply.round)
-        if self._publisher is None:
+        if self._publisher is None or reply.task != TRAIN:
             return
         if reply.ok:
             self._publisher.delivered(reply.client)
@@ -127,6 +132,21 @@ class Outbox:
         published = {part: arrays for part, arrays in state.items() if part != "uncounted"}
         if self._publisher is not None and published:
             self._publisher.restore(published)
+
+    def _written_task(self, request: Request) -> Written:
+        """A request for something else than training; it is this client's own."""
+        body, client, wiring = request.body, request.client, self.wiring
+        assert wiring.task_specs is not None
+        asked, answer = wiring.task_specs(body.task, client)
+        name, step = body.task.name, body.task.step
+        place = Place(body.round, client)
+        sent = wiring.downlink.of_task(name, step).encode(body.parts, asked, {}, place, {})
+        undo = self._uncounted.get(client)
+        more = {} if undo is None else {"undo": undo}
+        content = request_content(wiring.config_digest, body, sent.payloads, more)
+        uplink = wiring.uplink.of_task(name, step)
+        expected = Expectation(body.round, body.kind, uplink, answer, task=body.task)
+        return Written(content, content_bytes(content), expected)
 
     def expected(self, body: Body) -> Expectation:
         """What the server will accept in reply to a body."""

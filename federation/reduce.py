@@ -20,10 +20,12 @@ from federation.client_state import StateStore
 from federation.energy.report import from_metrics
 from federation.errors import RejectedUpdate
 from federation.messages import (
+    TRAIN,
     Fault,
     Kind,
     Payloads,
     Reply,
+    Task,
     error_of,
     metrics_of,
     one_line,
@@ -50,7 +52,7 @@ _REQUIRED: dict[Kind, tuple[str, ...]] = {
     "evaluate": ("loss",),
 }
 _COUNTS = ("examples", "steps", "processed")
-_BETWEEN = {**dict.fromkeys(_COUNTS, (0.0, MOST_EXAMPLES)), "accuracy": (0.0, 1.0)}
+_BETWEEN = {**dict.fromkeys((*_COUNTS, "effort"), (0.0, MOST_EXAMPLES)), "accuracy": (0.0, 1.0)}
 _MOST_METRICS = 1000
 
 Sums = dict[str, dict[str, NDArray[np.float64]]]
@@ -122,6 +124,7 @@ class Expectation:
     differences to (its own arrays: they differ from `held` where the downlink is lossy too), and
     `memory` keeps what the server must remember of each client (EF21's estimates).
     `needs_replies` is the algorithm's: whether the sum has the single replies beside it.
+    `task` is what the client was asked.
     """
 
     round: int
@@ -132,20 +135,21 @@ class Expectation:
     onto: Parts = field(default_factory=dict)
     memory: StateStore | None = None
     needs_replies: bool = False
+    task: Task = TRAIN
 
     def read(self, client: int, message: Message | RejectedUpdate) -> Reply:
         """The reply in `message`, refused (never raised) where it does not fit."""
         if isinstance(message, RejectedUpdate):
-            return self._refused(Reply(client, self.round, self.kind), message)
+            return self._refused(self._told(client), message)
         if message.has_error():
             reason = message.error.reason or f"Flower error {message.error.code}"
             fault: Fault = "dropped" if message.error.code == NODE_GONE else "failed"
-            return Reply(client, self.round, self.kind, error=one_line(reason), fault=fault)
+            return replace(self._told(client), error=one_line(reason), fault=fault)
         return self.read_content(client, message.content)
 
     def read_content(self, client: int, content: RecordDict) -> Reply:
         """The reply that `content` is, refused (never raised) where it does not fit."""
-        told = Reply(client, self.round, self.kind)
+        told = self._told(client)
         try:
             size = content_bytes(content)
             told = replace(told, raw_bytes=size, sent_bytes=size)
@@ -159,6 +163,9 @@ class Expectation:
             return self._refused(told, refusal)
         raw = sum(raw_bytes(arrays) for arrays in parts.values())
         return replace(told, metrics=metrics, parts=parts, raw_bytes=raw, reading=reading)
+
+    def _told(self, client: int) -> Reply:
+        return Reply(client, self.round, self.kind, task=self.task)
 
     def _refused(self, told: Reply, refusal: RejectedUpdate) -> Reply:
         return replace(told, error=one_line(str(refusal)), fault="rejected")

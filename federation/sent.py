@@ -25,7 +25,8 @@ class Sent:
         """The reply where none came."""
         body = self.request.body
         reply = Reply(self.request.client, body.round, body.kind, error=reason, fault=fault)
-        return self.whole(replace(reply, timing=Timing(self.sent_s, now_s)))
+        timing = Timing(self.sent_s, now_s)
+        return self.whole(replace(reply, timing=timing, task=body.task))
 
     def whole(self, reply: Reply) -> Reply:
         """With what the request took; of one that was sent twice, both tries together."""

@@ -16,6 +16,7 @@ from flwr.serverapp import Grid, ServerApp
 
 from clients.build import wiring
 from federation.client_state import StateStore
+from federation.desk import Desk
 from federation.enrolment import Enrolment
 from federation.errors import PacelineError, RunError
 from federation.evaluation import Examiner
@@ -114,7 +115,8 @@ def _drive(
             session.open(initial)
         state = initial if start is None else start.state
         count = scenario.clients_per_round
-        asked = Plan(scenario.seed, first, scenario.rounds, count, chooser)
+        desk = Desk(scenario, made.dataset)
+        asked = Plan(scenario.seed, first, scenario.rounds, count, chooser, desk)
         schedule = build_schedule(scenario.strategy)
         state = session.play(schedule.rounds(fleet, algorithm, state, asked)) or state
     checkpoint.save_model(folder.model_path, state["model"])

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -91,6 +91,10 @@ class Channel:
     def remembers(self) -> bool:
         """Whether the sender keeps something from one payload to the next."""
         return not self.lossless and (self.feedback != "none" or self.chain.remembers)
+
+    def of_task(self, name: str, step: int) -> Channel:
+        """The same chain for parts that are sent as they are, with random draws of their own."""
+        return replace(self, name=f"{self.name} {name} {step}", feedback="none")
 
     def encode(
         self, parts: Parts, specs: PartSpecs, held: Parts, place: Place, memory: Parts

@@ -70,7 +70,8 @@ class Speed:
 def examples_of(metrics: Mapping[str, float]) -> float:
     """The examples whose training costs what the client says it did; testing takes a third.
 
-    Nothing where it says what cannot be.
+    Its `effort`, where it did something else as well. Nothing where it says what cannot be.
     """
-    examples = metrics.get("processed", metrics.get("examples", 0.0) / 3)
+    trained = metrics.get("processed", metrics.get("examples", 0.0) / 3)
+    examples = metrics.get("effort", trained)
     return examples if 0 <= examples <= MOST_EXAMPLES else 0.0

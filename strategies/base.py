@@ -2,8 +2,9 @@
 
 An algorithm has two halves in one file. The client half, `local`, is a generator: it yields
 `Train` jobs and receives `Trained` results, so that one device can run it alone and a simulation
-can run the jobs of a thousand clients together. The server half, `merge`, takes the weighted sum
-of the contributions. State goes in and comes out; nothing hides in `self`.
+can run the jobs of a thousand clients together. What is not a training it yields as `Compute`. The
+server half, `merge`, takes the weighted sum of the contributions. State goes in and comes out;
+nothing hides in `self`.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from federation.arrays import Arrays, Parts, Spec
+from federation.errors import ClientError
 from federation.fleet import Fleet
+from federation.messages import TRAIN, Task
 from federation.reduce import Total
 from federation.rounds import RoundResult, State
 from federation.scenario.schema import LocalConfig
@@ -23,6 +26,8 @@ from federation.transport import PartSpecs
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from federation.desk import Desk
+    from federation.models.learner import Learner
     from strategies.selections.chooser import Chooser
 
     Tensors = Mapping[str, Tensor]
@@ -64,12 +69,38 @@ class Trained:
 
 
 @dataclass(frozen=True)
+class Computed:
+    """What came of a `Compute`, and what it cost.
+
+    `examples` are the rows that went through it, with repetitions. `effort` is their cost as a
+    number of examples trained by the whole model: a pass forward is a third of a training, a part
+    of the model its share of the operations. Virtual time and energy come of it.
+    """
+
+    value: Any
+    examples: int
+    effort: float
+
+
+@dataclass(frozen=True)
+class Compute:
+    """Something else than a training: `work(learner, x, y)` over the client's rows, on one thread.
+
+    The learner holds whatever weights it was left with: `work` loads those that it needs, and draws
+    random numbers from generators of its own. A half that yields this gets the `Computed` back.
+    """
+
+    work: Callable[[Learner, Tensor, Tensor | None], Computed]
+
+
+@dataclass(frozen=True)
 class LocalContext:
     """What a client half may know: what came, what the client kept, and where it stands.
 
     `lr` is the learning rate of this round, after `local.lr_schedule`; `local` is the scenario's
     `[local]`; `spec` says of the model's arrays which are trained (those that are not `exact`);
-    `initial` is the model as everybody makes it from the seed.
+    `initial` is the model as everybody makes it from the seed; `task` is what it is asked, where
+    the schedule asks for more than one thing.
     """
 
     received: Parts
@@ -81,6 +112,7 @@ class LocalContext:
     local: LocalConfig
     spec: Spec
     initial: Arrays
+    task: Task = TRAIN
 
 
 @dataclass(frozen=True)
@@ -96,7 +128,7 @@ class Contribution:
     metrics: Mapping[str, float] = field(default_factory=dict)
 
 
-LocalHalf = Generator[Train, Trained, Contribution]
+LocalHalf = Generator[Train | Compute, Any, Contribution]
 
 
 class Algorithm(ABC):
@@ -137,6 +169,15 @@ class Algorithm(ABC):
         """The parts that a contribution holds."""
         return {"model": model}
 
+    def specs(self, task: Task, client: int, model: Spec) -> tuple[PartSpecs, PartSpecs]:
+        """The parts of a request and of its reply, of a task other than training.
+
+        Asked on both sides; what a stranger sends is decoded by these alone. Such parts go through
+        the codecs as they are: no difference to something held, no feedback. Raises ClientError
+        for a task that there is not, or whose numbers cannot be.
+        """
+        raise ClientError(f"task {task.name!r}: {type(self).__name__} has no such task")
+
     @abstractmethod
     def local(self, context: LocalContext) -> LocalHalf:
         """The client half."""
@@ -163,13 +204,17 @@ class Algorithm(ABC):
 
 @dataclass(frozen=True)
 class Plan:
-    """The rounds that a schedule is to drive, and who says whom they ask."""
+    """The rounds that a schedule is to drive, and who says whom they ask.
+
+    `desk` is what the server computes with, where the schedule has it do more than sums.
+    """
 
     seed: int
     first_round: int
     last_round: int
     clients_per_round: int
     chooser: Chooser
+    desk: Desk | None = None
 
 
 class Schedule(ABC):

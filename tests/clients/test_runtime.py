@@ -122,7 +122,7 @@ class Fails(FedAvg):
         ("before", "no such sensor"),
         ("no job", "AttributeError: 'str' object has no attribute "),
         ("after", "ZeroDivisionError"),
-        ("nothing", "AttributeError: 'NoneType' object has no attribute 'parts'"),
+        ("nothing", "AttributeError: 'NoneType' object has no attribute 'metrics'"),
         ("second training", "KeyError: "),
         ("weight", "ValueError: could not convert string to float: 'heavy'"),
         ("metrics", "TypeError: float() argument must be"),

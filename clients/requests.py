@@ -1,0 +1,72 @@
+"""A request as a client reads it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flwr.app import ConfigRecord
+
+from clients.calls import Call
+from clients.held import HeldVersions
+from federation.arrays import Parts, Spec
+from federation.codecs._chain import Chain
+from federation.downlink import Letter
+from federation.errors import ClientError
+from federation.messages import TRAIN, Payloads, Task, payloads_of, task_of
+from federation.transport import Channel, Place
+from strategies.base import Algorithm
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a client is asked; `undo` is the first of its rounds that the server did not count."""
+
+    round: int
+    kind: str
+    parts: Parts
+    undo: int | None = None
+    task: Task = TRAIN
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads requests; what may be decoded is fixed by the algorithm and the model."""
+
+    digest: str
+    algorithm: Algorithm
+    model: Spec
+    held: HeldVersions
+    downlink: Channel
+
+    def read(self, call: Call) -> Asked:
+        """The request that a call brings. Raises ClientError or RejectedUpdate."""
+        content = call.content
+        record = content.config_records["request"]
+        if record["config"] != self.digest:
+            raise ClientError(f"request is for configuration {record['config']!r}, not this run's")
+        number, kind, task = int(str(record["round"])), str(record["kind"]), task_of(record)
+        undo = int(str(record["undo"])) if "undo" in record else None
+        if task == TRAIN:
+            parts = self._common(number, kind, record, payloads_of(content))
+        else:
+            parts = self._own(number, task, call)
+        return Asked(number, kind, parts, undo, task)
+
+    def _common(self, number: int, kind: str, record: ConfigRecord, payloads: Payloads) -> Parts:
+        """What was written for all clients."""
+        specs = self.algorithm.downlink_specs(self.model)
+        if kind == "evaluate":
+            specs = {"model": specs["model"]}
+        if "version" in record:
+            version, base, start = (int(str(record[key])) for key in ("version", "base", "start"))
+            letter = Letter(version, base, payloads, start)
+            return self.held.receive(self.downlink, letter, specs)
+        plain = Channel(Chain(()), self.downlink.seed, self.downlink.name)
+        return plain.decode(payloads, specs, {}, Place(number), {}).parts
+
+    def _own(self, number: int, task: Task, call: Call) -> Parts:
+        """What was written for this client alone."""
+        channel = self.downlink.of_task(task.name, task.step)
+        specs = self.algorithm.specs(task, call.client, self.model)[0]
+        place, payloads = Place(number, call.client), payloads_of(call.content)
+        return channel.decode(payloads, specs, {}, place, {}).parts
