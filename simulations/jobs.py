@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -12,19 +11,29 @@ from federation.reduce import Expectation, Total, chunk_bounds
 from simulations.balance import Balance
 from simulations.executors.base import Chunk, ChunkDone, Executor
 from simulations.flights import Flight, Result
+from simulations.packs import Packing
+
+
+@dataclass(frozen=True)
+class _Pack:
+    """What a worker has at once: the numbers of its chunks, and the flights of all of them."""
+
+    chunks: Sequence[int]
+    flights: Sequence[Flight]
+    expected_s: float
 
 
 @dataclass
 class Jobs:
-    """Chunks under way and the results that nobody has asked for yet."""
+    """Packs of chunks under way and the results that nobody has asked for yet."""
 
     executor: Executor
     balance: Balance
-    _flights: dict[int, list[Flight]] = field(default_factory=dict)
-    _expected_s: dict[int, float] = field(default_factory=dict)
+    packing: Packing = field(default_factory=Packing)
+    _packs: dict[int, _Pack] = field(default_factory=dict)
     _wanted: set[int] = field(default_factory=set)
     _results: dict[int, Result] = field(default_factory=dict)
-    _chunks: int = 0
+    _count: int = 0
 
     def submit(self, flights: Sequence[Flight]) -> None:
         """Let the clients of these flights work."""
@@ -34,7 +43,7 @@ class Jobs:
     def result_of(self, flight: Flight) -> Result:
         """What a submitted flight came to; waits for it, and tells it once."""
         while flight.number not in self._results:
-            self._absorb(self._next_done())
+            self._absorb(*self._next_done())
         self._wanted.discard(flight.number)
         return self._results.pop(flight.number)
 
@@ -47,60 +56,58 @@ class Jobs:
         self, flights: Sequence[Flight], expected: Expectation
     ) -> tuple[Total, list[tuple[Flight, Reply]]]:
         """The sum of all replies, made near the workers, and the replies without parts."""
-        waiting = deque(self._submit(flights, expected))
-        done: dict[int, ChunkDone] = {}
-        total = Total()
-        replies: list[tuple[Flight, Reply]] = []
+        waiting = set(self._submit(flights, expected))
+        parts: dict[int, Total] = {}
+        told: dict[int, Reply] = {}
+        total, merged = Total(), 0
         while waiting:
-            chunk = self._next_done()
-            if chunk.total is None:
-                self._absorb(chunk)
-            else:
-                done[chunk.index] = chunk
+            done, pack = self._next_done()
+            if done.index not in waiting:
+                self._absorb(done, pack)
+                continue
+            waiting.remove(done.index)
+            parts |= zip(pack.chunks, done.totals, strict=True)
+            numbers = (flight.number for flight in pack.flights)
+            told |= zip(numbers, done.replies, strict=True)
             # In their order, whatever that in which they came; while others are under way.
-            while waiting and waiting[0] in done:
-                part = done.pop(waiting.popleft())
-                assert part.total is not None
-                total.merge(part.total)
-                replies += zip(self._flights.pop(part.index), part.replies, strict=True)
-        return total, replies
+            while merged in parts:
+                total.merge(parts.pop(merged))
+                merged += 1
+        return total, [(flight, told[flight.number]) for flight in flights]
 
-    def _next_done(self) -> ChunkDone:
+    def _next_done(self) -> tuple[ChunkDone, _Pack]:
         done = self.executor.next_done()
-        expected_s, flights = self._expected_s.pop(done.index), self._flights[done.index]
+        pack = self._packs.pop(done.index)
         if done.busy_s is not None:
-            clients = [flight.client for flight in flights]
-            self.balance.learn(_kind(flights), clients, expected_s, done.busy_s)
-        return done
+            clients = [flight.client for flight in pack.flights]
+            self.balance.learn(_kind(pack.flights), clients, pack.expected_s, done.busy_s)
+        return done, pack
 
-    def _absorb(self, done: ChunkDone) -> None:
-        for flight, content in zip(self._flights.pop(done.index), done.contents, strict=True):
+    def _absorb(self, done: ChunkDone, pack: _Pack) -> None:
+        for flight, content in zip(pack.flights, done.contents, strict=True):
             if flight.number in self._wanted:
                 self._results[flight.number] = Result.of(content)
 
-    def _submit(self, flights: Sequence[Flight], expected: Expectation | None) -> range:
-        """Hand out the fixed chunks of these flights; their numbers, in the flights' order."""
-        first = self._chunks
-        seconds = self.balance.expected_s(_kind(flights), [one.client for one in flights])
-        self.executor.submit(
-            [
-                self._chunk(flights[start:stop], expected, sum(seconds[start:stop]))
-                for start, stop in chunk_bounds(len(flights))
-            ]
-        )
-        return range(first, self._chunks)
+    def _submit(self, flights: Sequence[Flight], expected: Expectation | None) -> list[int]:
+        """Hand out the fixed chunks of these flights, in packs; the numbers of the packs."""
+        bounds = chunk_bounds(len(flights))
+        each_s = self.balance.expected_s(_kind(flights), [one.client for one in flights])
+        seconds = [sum(each_s[start:stop]) for start, stop in bounds]
+        size = bounds[0][1] if bounds else 0
+        first, tasks = self._count, []
+        for chunks in self.packing.packs(size, seconds):
+            own = [one for number in chunks for one in flights[slice(*bounds[number])]]
+            pack = _Pack(chunks, own, sum(seconds[number] for number in chunks))
+            self._packs[self._count] = pack
+            calls = [_call(flight) for flight in own]
+            tasks.append(Chunk(self._count, calls, expected, pack.expected_s, size))
+            self._count += 1
+        self.executor.submit(tasks)
+        return list(range(first, self._count))
 
-    def _chunk(
-        self, flights: Sequence[Flight], expected: Expectation | None, expected_s: float
-    ) -> Chunk:
-        index = self._chunks
-        calls = [
-            Call(flight.client, flight.message.metadata.message_type, flight.message.content)
-            for flight in flights
-        ]
-        self._flights[index], self._expected_s[index] = list(flights), expected_s
-        self._chunks += 1
-        return Chunk(index, calls, expected, expected_s)
+
+def _call(flight: Flight) -> Call:
+    return Call(flight.client, flight.message.metadata.message_type, flight.message.content)
 
 
 def _kind(flights: Sequence[Flight]) -> str:

@@ -16,10 +16,11 @@ from federation.results.environment import describe
 from federation.results.folder import RunFolder
 from federation.scenario import files
 from federation.scenario.client import client_config
-from federation.scenario.schema import EngineConfig
+from federation.scenario.schema import EngineConfig, Scenario
 from simulations import inputs
 from simulations.executors.base import Executor, Setup
 from simulations.executors.inline import InlineExecutor
+from simulations.packs import Packing
 from simulations.prepare import Materials, PlannedRun, materials
 from simulations.virtual_grid import VirtualGrid
 from simulations.workers import ClientSetup
@@ -82,4 +83,13 @@ def virtual_grid(run: PlannedRun, made: Materials, workers: Executor) -> Virtual
     flop = training_flop_per_example(run.scenario.model, made.learner, made.dataset)
     model_bytes = sum(array.nbytes for array in made.learner.arrays().values())
     world = World.of(run.scenario, flop, made.assignment.sizes(), model_bytes)
-    return VirtualGrid(workers, world)
+    return VirtualGrid(workers, world, _packing(run.scenario, made))
+
+
+def _packing(scenario: Scenario, made: Materials) -> Packing:
+    """How many clients a worker had better get at once."""
+    engine, size = scenario.engine, scenario.local.batch_size
+    if size == "full":
+        return Packing()
+    chosen = choose(client_config(scenario), made.learner, made.dataset)
+    return Packing(engine.workers if engine.backend == "ray" else 1, chosen.together(size))

@@ -30,6 +30,7 @@ from simulations.flights import Flight, Landing
 from simulations.flower_internals import assume_identity, stamp
 from simulations.gathering import gather, sum_landings
 from simulations.jobs import Jobs
+from simulations.packs import Packing
 from simulations.traffic import Event, Traffic
 from simulations.world import World
 
@@ -43,6 +44,7 @@ class VirtualGrid(Grid):
 
     executor: Executor
     world: World
+    packing: Packing = field(default_factory=Packing)
     _clock: EventQueue[Event] = field(default_factory=EventQueue)
     _jobs: Jobs = field(init=False)
     _traffic: Traffic = field(init=False)
@@ -53,7 +55,7 @@ class VirtualGrid(Grid):
     def __post_init__(self) -> None:
         """Let this process make messages."""
         assume_identity(_RUN_ID)
-        self._jobs = Jobs(self.executor, Balance(self.world.workload))
+        self._jobs = Jobs(self.executor, Balance(self.world.workload), self.packing)
         links, conditions = self.world.links(), self.world.conditions
         self._traffic = Traffic(self._clock, conditions, self._jobs.result_of, *links)
 

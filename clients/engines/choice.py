@@ -6,7 +6,9 @@ simulation with a thousand choose alike, and get the same bits.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 
@@ -30,11 +32,16 @@ _MOST_TOGETHER = 32
 
 @dataclass(frozen=True)
 class Chosen:
-    """An engine, and one line that says which and why."""
+    """An engine, and one line that says which and why.
+
+    `together` says, for the rows of a batch, how many clients had better be trained at once; one
+    where their bits would depend on it.
+    """
 
     engine: Engine
     name: str
     reason: str
+    together: Callable[[int], int] = lambda _: 1
 
     def __str__(self) -> str:
         return f"{self.name}: {self.reason}"
@@ -81,13 +88,14 @@ def _written_out(config: ClientConfig, learner: Learner, dataset: Dataset) -> Ch
     learner.module.train()
     chain = read_chain(learner.module, _shape(dataset))
     dtype = torch.bfloat16 if config.local.precision == "bf16" else torch.float32
+    most = partial(together, chain)
     engine = StackedEngine(
         learner.task,
         lambda clients, rows: Stack(chain, clients, rows, dtype),
         *(config.local, config.rounds, config.seed),
-        lambda rows: together(chain, rows),
+        most,
     )
-    return Chosen(engine, "stacked", "a chain of layers with kernels written out")
+    return Chosen(engine, "stacked", "a chain of layers with kernels written out", most)
 
 
 def together(chain: Chain, rows: int) -> int:

@@ -18,25 +18,27 @@ from federation.reduce import Expectation, Total, reduce_chunk
 class Chunk:
     """Calls that one worker does together; with `expected`, the replies are summed there.
 
-    `expected_s` is how long that may keep a worker busy: a hint for who does it when.
+    They are summed in groups of `group` calls, each apart. `expected_s` is how long all that may
+    keep a worker busy: a hint for who does it when.
     """
 
     index: int
     calls: Sequence[Call]
     expected: Expectation | None = None
     expected_s: float = 0.0
+    group: int = 0
 
 
 @dataclass(frozen=True)
 class ChunkDone:
-    """The replies' contents, or their sum and the replies without parts, in the calls' order.
+    """The replies' contents, or their sums and the replies without parts, in the calls' order.
 
     `busy_s` is how long it took the worker; None where that is not known.
     """
 
     index: int
     contents: Sequence[RecordDict] = ()
-    total: Total | None = None
+    totals: Sequence[Total] = ()
     replies: Sequence[Reply] = ()
     busy_s: float | None = None
 
@@ -71,9 +73,16 @@ def run_chunk(handler: Handler, chunk: Chunk) -> ChunkDone:
 
 
 def sum_contents(chunk: Chunk, contents: Sequence[RecordDict]) -> ChunkDone:
-    """Read the replies as the server would and sum those that may count."""
+    """Read the replies as the server would and sum those that may count, group by group."""
     assert chunk.expected is not None
-    pairs = zip(chunk.calls, contents, strict=True)
-    replies = (chunk.expected.read_content(call.client, content) for call, content in pairs)
-    total, stripped = reduce_chunk(replies, chunk.expected.needs_replies)
-    return ChunkDone(chunk.index, total=total, replies=stripped)
+    pairs = list(zip(chunk.calls, contents, strict=True))
+    size = chunk.group or len(pairs)
+    totals: list[Total] = []
+    stripped: list[Reply] = []
+    for start in range(0, len(pairs), size):
+        group = pairs[start : start + size]
+        replies = (chunk.expected.read_content(call.client, content) for call, content in group)
+        total, headers = reduce_chunk(replies, chunk.expected.needs_replies)
+        totals.append(total)
+        stripped += headers
+    return ChunkDone(chunk.index, totals=totals, replies=stripped)

@@ -47,11 +47,12 @@ class _Worker:
         index: int,
         calls: Sequence[tuple[int, str, int]],
         expected: Expectation | None,
+        group: int,
         *contents: RecordDict,
     ) -> ChunkDone:
         """Run calls given as (client, message type, place of the content)."""
         whole = [Call(client, kind, contents[place]) for client, kind, place in calls]
-        return run_chunk(self._handler, Chunk(index, whole, expected))
+        return run_chunk(self._handler, Chunk(index, whole, expected, group=group))
 
 
 @dataclass
@@ -163,7 +164,7 @@ class RayExecutor:
             lines = [(call.client, call.message_type, places[id(call.content)]) for call in calls]
             summed = chunk.expected is not None and task.single is None
             expected = self._put(chunk.expected) if summed else None
-            reference = seat.worker.run.remote(chunk.index, lines, expected, *refs)
+            reference = seat.worker.run.remote(chunk.index, lines, expected, chunk.group, *refs)
             self._crew.given(seat, task, reference)
 
     def _put(self, shared: object) -> Any:
