@@ -51,7 +51,7 @@ TABLE = {
 }
 
 
-@pytest.mark.parametrize("model", ["2nn", "lenet5"])
+@pytest.mark.parametrize("model", ["2nn", "mlp"])
 @pytest.mark.parametrize("asked", [5, 36])
 def test_company_changes_no_bit(tmp_path, monkeypatch, bits, model, asked):
     table = TABLE | {"model": {"name": model}, "strategy": {"clients_per_round": asked}}
