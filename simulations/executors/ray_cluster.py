@@ -53,7 +53,8 @@ def _init(workers: int, address: str | None) -> None:
             # environment of its own would be started when it is, two seconds later.
             with _environment(worker_variables()):
                 cpus = max(workers, os.cpu_count() or 1)
-                ray.init(num_cpus=cpus, include_dashboard=False, **common)
+                # "local": a cluster of our own, also where another runs on this machine.
+                ray.init("local", num_cpus=cpus, include_dashboard=False, **common)
         else:
             ray.init(address=address, **common)
 

@@ -42,8 +42,11 @@ def prices(here):
     return here / "prices.toml"
 
 
-def test_a_regression_of_one_s_own(paceline, prices, here, bits):
-    """Own table, own model in the current folder, clients that test; on Ray the bits are equal."""
+def test_a_regression_of_one_s_own(paceline, prices, here, bits, monkeypatch):
+    """Own table, own model in the current folder, clients that test; on Ray the bits are equal.
+
+    A cluster that the environment names is nobody's business: the run has one of its own.
+    """
     result = paceline("run", "prices.toml", "--out", "inline")
     assert result.code == 0, result.err
     rounds = pd.read_parquet(here / "inline" / "rounds.parquet")
@@ -53,6 +56,7 @@ def test_a_regression_of_one_s_own(paceline, prices, here, bits):
     assert clients.loss.notna().all()
     assert clients.groupby("round").client.nunique().eq(5).all()
 
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
     ray = ("--set", "engine.backend=ray", "--set", "engine.workers=1")
     on_ray = paceline("run", "prices.toml", *ray, "--out", "ray")
     assert on_ray.code == 0, on_ray
