@@ -11,6 +11,7 @@ from flwr.app.user_config import UserConfig
 
 from clients.build import versions_folder
 from clients.engines.choice import choose
+from clients.engines.cuda import gpu_share
 from federation.models.flops import training_flop_per_example
 from federation.results.environment import describe
 from federation.results.folder import RunFolder
@@ -75,7 +76,8 @@ def executor(config: EngineConfig, setup: Setup) -> Executor:
         return InlineExecutor(setup.build())
     from simulations.executors.ray import RayExecutor
 
-    return RayExecutor(setup, config.workers, config.address)
+    gpus = gpu_share(config.workers) if config.training == "cuda" else 0.0
+    return RayExecutor(setup, config.workers, config.address, gpus)
 
 
 def virtual_grid(run: PlannedRun, made: Materials, workers: Executor) -> VirtualGrid:
@@ -92,4 +94,5 @@ def _packing(scenario: Scenario, made: Materials) -> Packing:
     if size == "full":
         return Packing()
     chosen = choose(client_config(scenario), made.learner, made.dataset)
-    return Packing(engine.workers if engine.backend == "ray" else 1, chosen.together(size))
+    workers = engine.workers if engine.backend == "ray" else 1
+    return Packing(workers, chosen.together(size), chosen.fixed)

@@ -14,10 +14,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Packing:
-    """`together` clients at most train faster in company, on each of so many `workers`."""
+    """`together` clients at most train faster in company, on each of so many `workers`.
+
+    Where their bits depend on the company the packs are `fixed`: they depend on the clients' number
+    alone.
+    """
 
     workers: int = 1
     together: int = 1
+    fixed: bool = False
 
     def packs(self, chunk_clients: int, seconds: Sequence[float]) -> list[list[int]]:
         """Numbers of the chunks of each pack, in their order.
@@ -28,6 +33,9 @@ class Packing:
         room = max(1, self.together // max(1, chunk_clients))
         if room == 1:
             return [[number] for number in range(len(seconds))]
+        if self.fixed:
+            starts = range(0, len(seconds), room)
+            return [list(range(at, min(at + room, len(seconds)))) for at in starts]
         rounds = math.ceil(len(seconds) / (room * self.workers))
         packs: list[list[int]] = [[] for _ in range(min(rounds * self.workers, len(seconds)))]
         loads = [0.0] * len(packs)

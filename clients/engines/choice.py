@@ -16,6 +16,7 @@ from clients.engines.base import Engine
 from clients.engines.chain import Chain, NotAChainError, Shape
 from clients.engines.compiled import compiled_engine
 from clients.engines.criteria import criterion
+from clients.engines.cuda import cuda_engine
 from clients.engines.eager import EagerEngine
 from clients.engines.general import GeneralStack
 from clients.engines.mixed import MixedEngine
@@ -23,6 +24,7 @@ from clients.engines.stack import Stack
 from clients.engines.stacked import StackedEngine
 from clients.engines.tracing import read_chain
 from federation.data.dataset import Dataset
+from federation.errors import ScenarioError
 from federation.models.learner import Learner
 from federation.scenario.client import ClientConfig
 
@@ -34,14 +36,15 @@ _MOST_TOGETHER = 32
 class Chosen:
     """An engine, and one line that says which and why.
 
-    `together` says, for the rows of a batch, how many clients had better be trained at once; one
-    where their bits would depend on it.
+    `together` says, for the rows of a batch, how many clients had better be trained at once. Where
+    their bits depend on the company it is `fixed`: the same clients must be trained together.
     """
 
     engine: Engine
     name: str
     reason: str
     together: Callable[[int], int] = lambda _: 1
+    fixed: bool = False
 
     def __str__(self) -> str:
         return f"{self.name}: {self.reason}"
@@ -50,13 +53,15 @@ class Chosen:
 def choose(config: ClientConfig, learner: Learner, dataset: Dataset) -> Chosen:
     """The engine that the scenario asks for, or else the reference engine and why.
 
-    Raises ScenarioError where a compiler is asked for and is not there.
+    Raises ScenarioError where a compiler or a GPU is asked for and is not there.
     """
     asked = config.training
     settings = (config.local, config.rounds, config.seed)
     if asked == "compiled":
         return Chosen(compiled_engine(learner, *settings), "compiled", "asked for")
     eager = EagerEngine(learner, *settings)
+    if asked == "cuda":
+        return _with_reference(_on_gpu(config, learner, dataset), eager)
     if asked == "eager":
         return Chosen(eager, "eager", "asked for")
     problem = _unknown(learner, dataset)
@@ -117,7 +122,24 @@ def _general(config: ClientConfig, learner: Learner, dataset: Dataset, why: str)
         *(config.local, config.rounds, config.seed),
         lambda _: _MOST_TOGETHER,
     )
-    return Chosen(engine, "stacked", f"vmap over the whole model, because {why}")
+    reason = f"vmap over the whole model, because {why}"
+    return Chosen(engine, "stacked", reason, engine.together, fixed=True)
+
+
+def _on_gpu(config: ClientConfig, learner: Learner, dataset: Dataset) -> Chosen:
+    problem = _unknown(learner, dataset)
+    if config.local.precision == "bf16":
+        problem = "local.precision = 'bf16' is not for vmap"
+    try:
+        if problem is not None:
+            raise NotAChainError(problem)
+        settings = (config.local, config.rounds, config.seed)
+        engine = cuda_engine(learner, _shape(dataset), *settings)
+    except NotAChainError as error:
+        raise ScenarioError(
+            f"engine.training = 'cuda': the model cannot be stacked: {error}; use 'auto'"
+        ) from None
+    return Chosen(engine, "cuda", "asked for", engine.stacked.together, fixed=True)
 
 
 def _shape(dataset: Dataset) -> Shape:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, Self
 
 import torch
 from torch import Tensor
@@ -25,6 +25,12 @@ class Criterion(Protocol):
     def losses(self) -> Tensor:
         """Each row's loss, (K, steps, B); without meaning where its share is 0."""
 
+    def take(self, whole: Self, step: int) -> None:
+        """Of a segment of one step: want what a step of a whole segment wants."""
+
+    def give(self, whole: Self, step: int) -> None:
+        """Of a segment of one step: hand over what was found of it."""
+
 
 class CrossEntropy:
     """Of logits, in nats."""
@@ -32,7 +38,8 @@ class CrossEntropy:
     def begin(self, targets: Tensor, shares: Tensor, outputs: int) -> None:
         """Lay out minus the shares at the places of the labels."""
         self._labels = targets.unsqueeze(3)
-        self._wanted = torch.zeros(*targets.shape, outputs).scatter_(3, self._labels, -shares)
+        nothing = torch.zeros(*targets.shape, outputs, device=targets.device)
+        self._wanted = nothing.scatter_(3, self._labels, -shares)
         self._logs = torch.zeros_like(self._wanted)
         self._each = list(zip(self._wanted.unbind(1), self._logs.unbind(1), strict=True))
 
@@ -50,6 +57,14 @@ class CrossEntropy:
         """Minus the logarithms at the labels."""
         return -self._logs.gather(3, self._labels).squeeze(3)
 
+    def take(self, whole: Self, step: int) -> None:
+        """The shares at the labels."""
+        self._wanted[:, 0].copy_(whole._wanted[: len(self._wanted), step])
+
+    def give(self, whole: Self, step: int) -> None:
+        """The logarithms."""
+        whole._logs[: len(self._logs), step].copy_(self._logs[:, 0])
+
 
 class SquaredError:
     """The mean over a row's numbers."""
@@ -58,7 +73,7 @@ class SquaredError:
         """Keep the segment."""
         self._targets = targets.reshape(*targets.shape[:3], outputs)
         self._shares = shares * (2 / outputs)
-        self._squares = torch.zeros(targets.shape[:3])
+        self._squares = torch.zeros(targets.shape[:3], device=targets.device)
 
     def gradient(self, step: int, outputs: Tensor) -> Tensor:
         """Twice the error, by share."""
@@ -70,6 +85,16 @@ class SquaredError:
     def losses(self) -> Tensor:
         """Mean squares."""
         return self._squares
+
+    def take(self, whole: Self, step: int) -> None:
+        """Targets and shares."""
+        count = len(self._targets)
+        self._targets[:, 0].copy_(whole._targets[:count, step])
+        self._shares[:, 0].copy_(whole._shares[:count, step])
+
+    def give(self, whole: Self, step: int) -> None:
+        """The squares."""
+        whole._squares[: len(self._squares), step].copy_(self._squares[:, 0])
 
 
 def criterion(task: Task) -> Criterion | None:

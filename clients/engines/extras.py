@@ -73,7 +73,7 @@ def clip_each(gradients: Sequence[Tensor], max_norm: float) -> None:
     count = len(gradients[0])
     apart = [gradient[place] for place in range(count) for gradient in gradients]
     norms = torch.stack(torch._foreach_norm(apart)).view(count, -1)
-    whole = torch.stack([torch.linalg.vector_norm(one) for one in norms]).view(count, 1, 1)
+    whole = torch.stack([torch.linalg.vector_norm(one) for one in norms])
     scales = torch.where(whole > max_norm, max_norm / whole, torch.ones_like(whole))
     for gradient in gradients:
-        gradient.mul_(scales)
+        gradient.mul_(scales.view(count, *[1] * (gradient.dim() - 1)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -15,7 +15,9 @@ from clients.engines.batches import batches
 from clients.engines.kernels.base import padded, unfold
 from federation.scenario.schema import LocalConfig
 
-_SEGMENT_NUMBERS = 1 << 18  # a megabyte: what is gathered is soon used
+CPU = torch.device("cpu")
+_SEGMENT_NUMBERS = {"cpu": 1 << 18, "cuda": 1 << 26}  # a megabyte: what is gathered is soon used
+_MOST_HELD_NUMBERS = 1 << 31  # rows that stay on a GPU, 8 GiB
 
 
 @dataclass(frozen=True)
@@ -62,14 +64,40 @@ class Segment:
     """(K, steps, rows, 1): 1 / real rows of the batch; 0 for padded ones."""
 
 
+@dataclass
+class DeviceRows:
+    """The clients' rows on the device that trains; what is there stays, as long as there is room.
+
+    A client holds the same rows throughout a run.
+    """
+
+    device: torch.device
+    _held: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict)
+
+    def of(self, job: Job) -> tuple[Tensor, Tensor]:
+        """Inputs (n, features) and targets."""
+        assert job.targets is not None
+        if self.device == CPU:
+            return job.inputs.flatten(1), job.targets
+        held = self._held.pop(job.client, None)
+        if held is None:
+            held = (job.inputs.flatten(1).to(self.device), job.targets.to(self.device))
+        self._held[job.client] = held  # last, as it is the newest
+        while sum(x.numel() for x, _ in self._held.values()) > _MOST_HELD_NUMBERS:
+            del self._held[next(iter(self._held))]
+        return held
+
+
 class Feed:
     """Gathers segments of steps for the clients of one stack."""
 
-    def __init__(self, clients: int, rows: int, features: int, columns: Columns) -> None:
-        self._features, self.rows = features, rows
+    def __init__(
+        self, clients: int, rows: int, features: int, columns: Columns, held: DeviceRows
+    ) -> None:
+        self._features, self.rows, self._held = features, rows, held
         width = padded(features + columns.ones) if columns.padded else features
-        self.steps = max(1, _SEGMENT_NUMBERS // (clients * rows * width))
-        self._inputs = torch.zeros(clients, self.steps, rows, width)
+        self.steps = max(1, _SEGMENT_NUMBERS[held.device.type] // (clients * rows * width))
+        self._inputs = torch.zeros(clients, self.steps, rows, width, device=held.device)
         self._inputs[..., features : features + columns.ones] = 1
 
     def segment(
@@ -84,18 +112,18 @@ class Feed:
             part = slice(start, min(stop, table.steps))
             index[place, : part.stop - start] = table.index[part]
             real[place, : part.stop - start, 0] = table.counts[part]
-        chosen = torch.from_numpy(index).view(count, -1)
+        device = self._held.device
+        chosen = torch.from_numpy(index).view(count, -1).to(device)
+        targets = []
         for place, job in enumerate(jobs):
+            inputs, wanted = self._held.of(job)
             out = flat[place, : steps * self.rows, : self._features]
-            torch.index_select(job.inputs.flatten(1), 0, chosen[place], out=out)
-        pairs = zip(jobs, chosen, strict=True)
-        targets = torch.stack([_targets(job)[rows] for job, rows in pairs])
-        targets = unfold(targets, 1, (steps, self.rows))
+            torch.index_select(inputs, 0, chosen[place], out=out)
+            targets.append(wanted[chosen[place]])
         valid = np.arange(self.rows) < real
         shares = np.where(valid, 1 / np.maximum(real, 1), 0).astype(np.float32)
-        return Segment(self._inputs[:count, :steps], targets, torch.from_numpy(shares).unsqueeze(3))
-
-
-def _targets(job: Job) -> Tensor:
-    assert job.targets is not None
-    return job.targets
+        return Segment(
+            self._inputs[:count, :steps],
+            unfold(torch.stack(targets), 1, (steps, self.rows)),
+            torch.from_numpy(shares).unsqueeze(3).to(device),
+        )

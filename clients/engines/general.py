@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from clients.engines.chain import NotAChainError, Shape
-from clients.engines.feed import Columns
+from clients.engines.feed import CPU, Columns
 from clients.engines.kernels.base import Descent, unfold
 from federation.arrays import Array, Arrays
+from federation.models.tasks import as_tensor
 
 
 class GeneralStack:
@@ -24,11 +25,20 @@ class GeneralStack:
     draws = False
     columns = Columns()
 
-    def __init__(self, module: nn.Module, inputs: Shape, clients: int, rows: int) -> None:
-        self.clients, self.rows, self.inputs = clients, rows, inputs
+    def __init__(
+        self,
+        module: nn.Module,
+        inputs: Shape,
+        clients: int,
+        rows: int,
+        device: torch.device = CPU,
+    ) -> None:
+        self.clients, self.rows, self.inputs, self.device = clients, rows, inputs, device
         self._module = module
         self.shapes = {name: tuple(value.shape) for name, value in module.named_parameters()}
-        self._all = {name: torch.zeros(clients, *shape) for name, shape in self.shapes.items()}
+        self._all = {
+            name: torch.zeros(clients, *shape, device=device) for name, shape in self.shapes.items()
+        }
         self._all_gradients = [torch.zeros_like(value) for value in self._all.values()]
         self._forward = torch.vmap(self._one, in_dims=(0, 0))
         self._result = torch.empty(0)
@@ -46,7 +56,8 @@ class GeneralStack:
             raise NotAChainError(problem)
         self.narrow(self.clients)
         try:
-            outputs = self.forward(torch.zeros(self.clients, self.rows, int(np.prod(self.inputs))))
+            shape = (self.clients, self.rows, int(np.prod(self.inputs)))
+            outputs = self.forward(torch.zeros(shape, device=self.device))
         except Exception as error:  # noqa: BLE001 - a model may fail in any way under vmap
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
             raise NotAChainError(f"vmap cannot take it: {reason}") from None
@@ -89,11 +100,11 @@ class GeneralStack:
     def write(self, into: Sequence[Tensor], client: int, arrays: Arrays) -> None:
         """Put named arrays into tensors shaped like the weights."""
         for name, tensor in zip(self.shapes, into, strict=True):
-            np.copyto(tensor[client].numpy(), arrays[name])
+            tensor[client].copy_(as_tensor(np.array(arrays[name])))
 
     def arrays(self, client: int) -> dict[str, Array]:
         """Copies of the weights of the client at that place."""
-        return {n: value.detach()[client].numpy().copy() for n, value in self._all.items()}
+        return {n: value.detach()[client].cpu().numpy().copy() for n, value in self._all.items()}
 
     def named(self, tensors: Sequence[Tensor]) -> dict[str, Tensor]:
         """By the model's names."""

@@ -19,7 +19,7 @@ from clients.engines.chain import (
     Pool,
     parameter_names,
 )
-from clients.engines.feed import Columns
+from clients.engines.feed import CPU, Columns
 from clients.engines.kernels.base import Descent, Kernel, unfold
 from clients.engines.kernels.direct import DirectConv, DirectFlatten, DirectPool
 from clients.engines.kernels.linear import LinearKernel
@@ -35,6 +35,8 @@ class Stack:
 
     `dtype` is that of the products of convolutions which PyTorch's own kernels do.
     """
+
+    device = CPU
 
     def __init__(
         self, chain: Chain, clients: int, rows: int, dtype: torch.dtype = torch.float32

@@ -10,6 +10,7 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -19,9 +20,10 @@ from clients.engines.base import Job
 from clients.engines.batches import step_count
 from clients.engines.criteria import Criterion, criterion
 from clients.engines.extras import Extras, clip_each
-from clients.engines.feed import Feed, Timetable
+from clients.engines.feed import CPU, DeviceRows, Feed, Timetable
 from clients.engines.general import GeneralStack
 from clients.engines.kernels.base import Descent
+from clients.engines.replay import WORTH, Replay, replay_of
 from clients.engines.stack import Stack
 from clients.optimizers import Optimizer, build_optimizer, rate
 from federation.models.tasks import Task
@@ -38,7 +40,7 @@ class StackedEngine:
     """Trains clients with batches of the same size together.
 
     `make` builds a stack for a number of clients and of rows; `together` says how many clients
-    there may be in one for a number of rows.
+    there may be in one for a number of rows. With `replays`, steps of plain descent are recorded.
     """
 
     task: Task
@@ -47,6 +49,9 @@ class StackedEngine:
     rounds: int
     seed: int
     together: Callable[[int], int]
+    held: DeviceRows = field(default_factory=partial(DeviceRows, CPU))
+    replays: bool = False
+    _replays: dict[tuple[int, int, Descent], Replay] = field(default_factory=dict)
     _stacks: dict[tuple[int, int], tuple[AnyStack, Feed]] = field(default_factory=dict)
 
     def run(self, jobs: Sequence[Job]) -> list[Trained]:
@@ -112,11 +117,21 @@ class StackedEngine:
             if kept == rows and clients >= count:
                 return self._stacks[clients, kept]
         stack = self.make(count, rows)
-        feed = Feed(count, rows, math.prod(stack.inputs), stack.columns)
+        feed = Feed(count, rows, math.prod(stack.inputs), stack.columns, self.held)
         self._stacks[count, rows] = stack, feed
         while len(self._stacks) > 2:
             del self._stacks[next(iter(self._stacks))]
+        self._replays.clear()  # they belong to stacks that may be gone
         return stack, feed
+
+    def replay(self, stack: AnyStack, count: int, descent: Descent) -> Replay | None:
+        """A step of the first clients of a stack, recorded the first time it is asked for."""
+        if not (self.replays and isinstance(stack, GeneralStack)):
+            return None
+        key = id(stack), count, descent
+        if key not in self._replays:
+            self._replays[key] = replay_of(self.task, stack, count, descent)
+        return self._replays[key]
 
 
 class _Run:
@@ -130,6 +145,7 @@ class _Run:
         jobs: Sequence[Job],
         tables: Sequence[Timetable],
     ) -> None:
+        self._engine = engine
         self._stack, self._feed, self._jobs, self._tables = stack, feed, jobs, tables
         self._local = local = engine.local
         lr = rate(local, jobs[0].round, engine.rounds)
@@ -142,6 +158,7 @@ class _Run:
             stack.want_gradients()
             stack.narrow(len(jobs))
         self._extras = extras
+        self._is_replayed = engine.replays and plain and not extras.any
         self._optimizer: Optimizer = build_optimizer(local, lr)
         self._criterion: Criterion = criterion(engine.task)  # type: ignore[assignment]
         self._generators = [_dropout(engine.seed, job) for job in jobs] if stack.draws else []
@@ -162,11 +179,16 @@ class _Run:
         segment = self._feed.segment(self._jobs[:count], tables, start, stop)
         self._criterion.begin(segment.targets, segment.shares, self._stack.outputs)
         active = -1
+        replay: Replay | None = None
         for step, batch in enumerate(segment.inputs.unbind(1)):
             still = self._still(start + step, count)
             if still != active:
                 active = still
                 self._narrow(active)
+                replay = self._replay(active, start + step)
+            if replay is not None:
+                replay.take(batch if active == count else batch[:active], self._criterion, step)
+                continue
             if self._generators:
                 rows = [int(table.counts[start + step]) for table in tables[:active]]
                 self._stack.expect(self._generators[:active], rows)
@@ -174,11 +196,25 @@ class _Run:
             self._move(self._criterion.gradient(step, outputs), active)
         valid = segment.shares.squeeze(3) > 0
         sums = np.zeros(len(self._jobs))
-        sums[:count] = (self._criterion.losses().double() * valid).sum((1, 2)).numpy()
+        sums[:count] = (self._criterion.losses().double() * valid).sum((1, 2)).cpu().numpy()
         return sums
 
+    def _replay(self, active: int, step: int) -> Replay | None:
+        """A recorded step, where enough steps with these clients follow."""
+        if self._descent is None or not self._is_replayed:
+            return None
+        ends = self._tables[0 if self._descent.keep == 1 else active - 1].steps
+        if ends - step < WORTH:
+            return None
+        return self._engine.replay(self._stack, active, self._descent)
+
     def _still(self, step: int, count: int) -> int:
-        """How many clients have that step; the first have most."""
+        """How many clients go on with that step; the first have most.
+
+        All of them where steps are replayed and a step without rows moves nothing.
+        """
+        if self._is_replayed and self._descent is not None and self._descent.keep == 1:
+            return count
         while self._tables[count - 1].steps <= step:
             count -= 1
         return count

@@ -178,7 +178,7 @@ class StopConfig(Section):
     grams: PositiveFloat | None = None
 
 
-Training = Literal["auto", "eager", "stacked", "compiled"]
+Training = Literal["auto", "eager", "stacked", "compiled", "cuda"]
 
 
 class EngineConfig(Section):

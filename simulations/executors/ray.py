@@ -65,11 +65,12 @@ class _Apart:
 
 @dataclass
 class RayExecutor:
-    """Keeps `workers` actors busy."""
+    """Keeps `workers` actors busy, each with so many (or such a part) of the GPUs."""
 
     setup: Setup
     workers: int
     address: str | None = None
+    gpus: float = 0.0
     _crew: Crew = field(default_factory=Crew)
     _done: deque[ChunkDone] = field(default_factory=deque)
     _apart: dict[int, _Apart] = field(default_factory=dict)
@@ -143,7 +144,7 @@ class RayExecutor:
     def _new_actor(self) -> Any:
         import ray
 
-        actor = ray.remote(num_cpus=1, max_restarts=0)(_Worker)
+        actor = ray.remote(num_cpus=1, num_gpus=self.gpus, max_restarts=0)(_Worker)
         if self.address is not None:
             # On a machine of our own the workers that Ray has at hand will do.
             actor = actor.options(runtime_env={"env_vars": worker_variables()})
