@@ -46,6 +46,12 @@ bench: .venv/.installed  ## measure speed, and codecs
 	$(BIN)/python -m benchmarks.speed
 	$(BIN)/python -m benchmarks.engines --compiled
 	$(BIN)/python -m benchmarks.start
+	$(BIN)/python -m benchmarks.training
+	$(BIN)/python -m benchmarks.training_accuracy
+	$(BIN)/python -m benchmarks.breakdown
+	$(BIN)/python -m benchmarks.scale
+	$(BIN)/python -m benchmarks.nodes
+	$(BIN)/python -m benchmarks.gpu --if-there
 	$(BIN)/python -m benchmarks.codecs
 
 fuzz: .venv/.installed  ## try forged payloads on every codec (long)

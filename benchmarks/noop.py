@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from torch import nn
@@ -10,6 +11,7 @@ from strategies.algorithms.fedavg import FedAvg
 from strategies.base import Contribution, LocalContext, LocalHalf
 
 PARAMETERS = 199_210
+SLEEP_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -33,3 +35,26 @@ def framed_2nn() -> nn.Module:
         nn.ReLU(),
         nn.Linear(200, 10),
     )
+
+
+def square(hidden: int) -> nn.Module:
+    """Two hidden layers of a width that gives the model its size, on 8 x 8 digits."""
+    return nn.Sequential(
+        nn.Flatten(),
+        nn.Linear(64, hidden),
+        nn.ReLU(),
+        nn.Linear(hidden, hidden),
+        nn.ReLU(),
+        nn.Linear(hidden, 10),
+    )
+
+
+@dataclass(frozen=True)
+class Sleeper(FedAvg):
+    """Clients whose work is to wait: as many can work at a time as there are workers."""
+
+    def local(self, context: LocalContext) -> LocalHalf:
+        """No training, and no processor either."""
+        time.sleep(SLEEP_S)
+        yield from ()
+        return Contribution(parts={"model": context.received["model"]}, weight=1.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from federation.results.environment import describe
 
 BEGIN = "<!-- measured: begin -->"
 END = "<!-- measured: end -->"
+AT_LEAST = 30
 
 _HEAD = (
     *("what", "registered", "median", "medians of the turns", "fastest round", "mean"),
@@ -27,7 +29,23 @@ def tables(found: Mapping[Case, Sequence[Measured]]) -> str:
     lines = [_line(case, each) for case, each in found.items()]
     rows = [_HEAD, ["---"] * len(_HEAD), *lines]
     table = "".join(f"| {' | '.join(row)} |\n" for row in rows)
-    return f"{machine(turns)}\n\n{table}"
+    return f"{machine(turns)}\n\n{table}{_against_flower(found)}"
+
+
+def _against_flower(found: Mapping[Case, Sequence[Measured]]) -> str:
+    """Flower's time by that of Paceline on Ray, turn by turn, for as many clients a round."""
+    for slow, fast in itertools.product(found, found):
+        alike = slow.clients_per_round, slow.population, slow.schedule
+        same = (fast.clients_per_round, fast.population, fast.schedule) == alike
+        if (slow.runner, fast.runner) == ("flower", "ray") and same:
+            pairs = zip(found[slow], found[fast], strict=True)
+            ratio = median(one.median_ms / other.median_ms for one, other in pairs)
+            holds = "holds" if ratio >= AT_LEAST else "**does not hold**"
+            return (
+                f"\n{slow.title} takes **{ratio:.0f} x** the time of {fast.title} "
+                f"({slow.population:,} registered); at least {AT_LEAST} x: {holds}.\n"
+            )
+    return ""
 
 
 def _line(case: Case, each: Sequence[Measured]) -> list[str]:

@@ -32,7 +32,7 @@ class CudaEngine:
         kernels = torch.backends.cudnn.flags(
             enabled=True, benchmark=False, deterministic=True, allow_tf32=False
         )
-        with kernels:
+        with kernels, torch.random.fork_rng():
             return self.stacked.run(jobs)
 
 
@@ -59,10 +59,10 @@ def device_stack(
     """Stacks of the model as it is, on a device; steps are recorded where that can be done."""
     module = learner.module
     module.train()
-    GeneralStack(module, inputs, 2, 2, device)
+    GeneralStack(module, inputs, 2, 2, device, draws_together=True)
     return StackedEngine(
         learner.task,
-        lambda clients, rows: GeneralStack(module, inputs, clients, rows, device),
+        lambda clients, rows: GeneralStack(module, inputs, clients, rows, device, True),
         local,
         rounds,
         seed,

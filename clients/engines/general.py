@@ -20,7 +20,11 @@ from federation.models.tasks import as_tensor
 
 
 class GeneralStack:
-    """`clients` copies of `module`; the interface is that of `Stack`."""
+    """`clients` copies of `module`; the interface is that of `Stack`.
+
+    With `draws_together` a model may draw random numbers: torch's default generator of the device
+    makes those of all clients.
+    """
 
     draws = False
     columns = Columns()
@@ -32,15 +36,18 @@ class GeneralStack:
         clients: int,
         rows: int,
         device: torch.device = CPU,
+        draws_together: bool = False,
     ) -> None:
         self.clients, self.rows, self.inputs, self.device = clients, rows, inputs, device
+        self.draws_together = draws_together
         self._module = module
         self.shapes = {name: tuple(value.shape) for name, value in module.named_parameters()}
         self._all = {
             name: torch.zeros(clients, *shape, device=device) for name, shape in self.shapes.items()
         }
         self._all_gradients = [torch.zeros_like(value) for value in self._all.values()]
-        self._forward = torch.vmap(self._one, in_dims=(0, 0))
+        randomness = "different" if draws_together else "error"
+        self._forward = torch.vmap(self._one, in_dims=(0, 0), randomness=randomness)
         self._result = torch.empty(0)
         self.outputs = self._try()
         self.narrow(clients)
@@ -51,7 +58,7 @@ class GeneralStack:
 
     def _try(self) -> int:
         """The number of outputs. Raises NotAChainError where the model cannot be stacked."""
-        problem = _refusal(self._module)
+        problem = _refusal(self._module, self.draws_together)
         if problem:
             raise NotAChainError(problem)
         self.narrow(self.clients)
@@ -111,12 +118,12 @@ class GeneralStack:
         return dict(zip(self.shapes, tensors, strict=True))
 
 
-def _refusal(module: nn.Module) -> str | None:
+def _refusal(module: nn.Module, may_draw: bool) -> str | None:
     if any(True for _ in module.buffers()):
         return "it has buffers"
     if not all(value.requires_grad for value in module.parameters()):
         return "some of its parameters are frozen"
     draws = nn.modules.dropout._DropoutNd
-    if any(isinstance(part, draws) and part.p > 0 for part in module.modules()):
+    if not may_draw and any(isinstance(one, draws) and one.p > 0 for one in module.modules()):
         return "it draws random numbers, and vmap has one stream of them for all clients"
     return None

@@ -37,6 +37,7 @@ class Stack:
     """
 
     device = CPU
+    draws_together = False
 
     def __init__(
         self, chain: Chain, clients: int, rows: int, dtype: torch.dtype = torch.float32

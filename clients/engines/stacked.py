@@ -96,6 +96,9 @@ class StackedEngine:
     def _train(self, jobs: Sequence[Job]) -> list[Trained]:
         stack, feed = self._stack(len(jobs), self._rows(jobs[0]))
         stack.narrow(len(jobs))
+        if stack.draws_together:
+            first = jobs[0]
+            torch.manual_seed(integer_seed(self.seed, "dropout", first.round, first.client))
         for place, job in enumerate(jobs):
             stack.load(place, job.train.start)
         tables = [Timetable.of(self.local, job, self.seed, stack.rows) for job in jobs]

@@ -98,3 +98,15 @@ def test_rows_stay_on_the_device_as_long_as_there_is_room(jobs, images, monkeypa
 def test_without_a_gpu_cuda_is_refused(chosen, images):
     with pytest.raises(ScenarioError, match="sees no GPU here"):
         chosen(images, "2nn", "cuda")
+
+
+def test_a_model_with_dropout_draws_anew_for_each_client_and_the_same_again(stack, jobs, images):
+    learner, engine = stack(images, "mlp", epochs=9)
+    work = jobs(images, learner.arrays(), [16, 16])
+    alike = [work[0], type(work[0])(work[0].train, 1, 1, work[0].inputs, work[0].targets)]
+    with torch.random.fork_rng():
+        one, other = engine.run(alike)
+        again, _ = engine.run(alike)
+    name = next(iter(one.arrays))
+    assert np.array_equal(one.arrays[name], again.arrays[name])
+    assert not np.array_equal(one.arrays[name], other.arrays[name])

@@ -1,0 +1,125 @@
+"""What limits a hundred nodes: tables and text from what was measured on a few."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from benchmarks.nodes_cases import Case, Measured
+from benchmarks.page import table
+from federation.reduce import CHUNKS
+
+Found = Mapping[Case, Sequence[Measured]]
+
+NODES = 100
+NETWORK_BYTES_PER_S = 10e9 / 8
+MODELS = {"2NN": 199_210, "CNN": 1_663_370, "100 million": 100_000_000}
+SHARE = 0.05
+
+_MEASURED = ("nodes", "clients a round", "seconds a round", "at best", "of the best", "driver, ms")
+_PAPER = (
+    *("model", "driver", "models out", "sums in", "all of it", f"a round at {SHARE:.0%} takes"),
+)
+
+
+@dataclass(frozen=True)
+class Driver:
+    """Processor seconds of the driver: for a chunk, and for a number of its sum."""
+
+    chunk_s: float
+    number_s: float
+
+    @classmethod
+    def of(cls, found: Found) -> Driver | None:
+        """From two runs that differ in the model alone; None unless both are there."""
+        idle = sorted((c for c in found if not c.sleeps), key=lambda c: c.parameters)
+        if len(idle) < 2:
+            return None
+        small, large = idle[0], idle[-1]
+        low, high = (median(one.median_driver_s for one in found[c]) for c in (small, large))
+        chunks = min(CHUNKS, small.cohort)
+        number_s = max(0.0, (high - low) / chunks / (large.parameters - small.parameters))
+        return cls(max(0.0, low / chunks - number_s * small.parameters), number_s)
+
+
+@dataclass(frozen=True)
+class Round:
+    """Seconds of a round on many nodes that are not training, in the worst case: in turn."""
+
+    driver_s: float
+    out_s: float
+    in_s: float
+
+    @classmethod
+    def on(cls, nodes: int, parameters: int, driver: Driver) -> Round:
+        """Every working node fetches the model, float32; every chunk sends a sum, float64."""
+        working = min(nodes, CHUNKS)
+        return cls(
+            CHUNKS * (driver.chunk_s + driver.number_s * parameters),
+            working * 4 * parameters / NETWORK_BYTES_PER_S,
+            CHUNKS * 8 * parameters / NETWORK_BYTES_PER_S,
+        )
+
+    @property
+    def whole_s(self) -> float:
+        """All of it."""
+        return self.driver_s + self.out_s + self.in_s
+
+
+def tables(found: Found) -> str:
+    """Measured, then on paper, then in words."""
+    waiting = {case: each for case, each in found.items() if case.sleeps and each}
+    parts = [_INTRODUCTION, table(_MEASURED, [_line(*one) for one in waiting.items()])]
+    driver = Driver.of(found)
+    if driver is not None:
+        rounds = {name: Round.on(NODES, count, driver) for name, count in MODELS.items()}
+        parts += [_cost(driver), table(_PAPER, [_paper(*one) for one in rounds.items()])]
+    return "\n".join([*parts, _LIMITS])
+
+
+_INTRODUCTION = """\
+Measured on Ray's own test cluster (`ray.cluster_utils.Cluster`): nodes are processes of this one
+machine, so clients wait rather than train, and the network between nodes is not there. "At best" is
+the clients' waiting shared out evenly; "driver" is the processor time of the process that drives.
+"""
+
+_LIMITS = f"""\
+What limits {NODES} nodes, first things first:
+
+- **Chunks.** A round is summed in at most {CHUNKS} chunks with fixed bounds, which makes its bits
+  the same for any number of workers. A chunk is not shared, so at most {CHUNKS} workers have
+  something to do: of {NODES} nodes with one worker each {NODES - min(NODES, CHUNKS)} wait, and
+  {CHUNKS} cores may be two nodes. More needs more chunks (`federation/reduce.py`), which changes
+  the last bits of results once.
+- **The longest chunk.** With {CHUNKS} chunks on {CHUNKS} workers nothing evens out: a round takes
+  as long as its slowest chunk. Learned balancing helps where there are several chunks a worker.
+- **Sums.** The driver reads and adds every sum by itself, 8 bytes a number, in order. Sums of sums
+  in the nodes would take this off it; their order would have to be fixed as well.
+- **The model out.** Nodes may fetch an object from each other, so the figure is the worst case.
+"""
+
+
+def _cost(driver: Driver) -> str:
+    return (
+        f"\nA chunk costs the driver {1e3 * driver.chunk_s:.2f} ms and "
+        f"{1e9 * driver.number_s:.1f} ns a number. On paper, for a round on {NODES} nodes with "
+        f"{8 * NETWORK_BYTES_PER_S / 1e9:g} Gbit/s at the driver, one thing after the other:\n"
+    )
+
+
+def _line(case: Case, each: Sequence[Measured]) -> list[str]:
+    round_s = median(one.median_s for one in each)
+    return [
+        str(case.nodes),
+        str(case.cohort),
+        f"**{round_s:.3f}**",
+        f"{case.ideal_s:.3f}",
+        f"{case.ideal_s / round_s:.0%}",
+        f"{1e3 * median(one.median_driver_s for one in each):.1f}",
+    ]
+
+
+def _paper(model: str, one: Round) -> list[str]:
+    parts = (one.driver_s, one.out_s, one.in_s, one.whole_s)
+    return [model, *(f"{seconds:.2g} s" for seconds in parts), f"{one.whole_s / SHARE:.2g} s"]
