@@ -11,6 +11,9 @@ from federation.energy.account import Bill, Origin, Usage
 from federation.energy.ranges import Range, total_if_known
 from federation.messages import Reply
 
+Since = tuple[int, float]
+"""A client at work, and since when."""
+
 
 @dataclass(frozen=True)
 class Costs:
@@ -70,10 +73,18 @@ def cells(**figures: Range | None) -> dict[str, Any]:
     return found
 
 
-def waiting(replies: Sequence[Reply], seconds: float) -> dict[int, float]:
-    """How long each client did nothing of so many seconds."""
+def waiting(
+    replies: Sequence[Reply], span_s: tuple[float, float], under_way: Sequence[Since] = ()
+) -> dict[int, float]:
+    """How long each client did nothing between the two ends of a round.
+
+    Of an exchange that began in an earlier round, or has not ended, what lies in this one counts.
+    """
+    start_s, end_s = span_s
+    spans = [(one.client, one.timing.sent_s, one.timing.arrived_s) for one in replies]
+    spans += [(client, since_s, end_s) for client, since_s in under_way]
     busy_s: dict[int, float] = {}
-    for reply in replies:
-        spent = reply.timing.arrived_s - reply.timing.sent_s
-        busy_s[reply.client] = busy_s.get(reply.client, 0.0) + spent
-    return {client: max(0.0, seconds - spent) for client, spent in busy_s.items()}
+    for client, since_s, until_s in spans:
+        spent = max(0.0, min(until_s, end_s) - max(since_s, start_s))
+        busy_s[client] = busy_s.get(client, 0.0) + spent
+    return {client: max(0.0, end_s - start_s - spent) for client, spent in busy_s.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -52,11 +53,25 @@ class Fleet(Protocol):
     def state(self) -> Parts:
         """What a checkpoint must hold for the fleet to go on."""
 
-    def send(self, request: Request) -> None:
-        """Send without waiting."""
+    @property
+    def exact(self) -> frozenset[str]:
+        """The names of the model's arrays that no gradient moves."""
 
-    def next_reply(self) -> Reply:
-        """The reply that arrives next; waits for it. Raises RunError if nothing is under way."""
+    def send(self, request: Request, limit: Limit = NO_LIMIT, sent_s: float | None = None) -> float:
+        """Send without waiting; the time since which it is under way. Who sends keeps the `limit`.
+
+        `sent_s` is when a request had been sent that was under way when the run broke: a simulation
+        goes on as if it had been under way since, real clients are simply asked again.
+        """
+
+    def next_reply(self, until_s: float = math.inf) -> Reply | None:
+        """The reply that arrives next, by `until_s`, which is waited for; None if none does.
+
+        Raises RunError if nothing is under way.
+        """
+
+    def give_up(self, client: int, reason: str) -> Reply:
+        """Break off what this client was sent, or leave aside what it replied; it is late."""
 
     @property
     def outlook(self) -> Outlook:

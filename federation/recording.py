@@ -56,7 +56,7 @@ class Recorder:
 
     def _costs(self, result: RoundResult, tests: Sequence[Reply], now_s: float) -> Costs:
         replies = [*(one.reply for one in result.outcomes), *tests]
-        waiting_s = waiting(replies, now_s - result.started_s)
+        waiting_s = waiting(replies, (result.started_s, now_s), result.under_way)
         if self.accountant is None:
             return Costs(replies, waiting_s)
         bill = self.accountant.bill(replies, waiting_s, result.started_s, now_s)
@@ -125,6 +125,7 @@ class Recorder:
             waiting_s=costs.waiting_s[reply.client],
             status=one.status,
             reason=one.reason or None,
+            staleness=result.round - reply.round,
             accuracy=None if test is None else test.metrics.get("accuracy"),
             loss=None if test is None else test.metrics["loss"],
             **costs.of_client(reply.client),

@@ -23,13 +23,17 @@ class Outcome:
 
 @dataclass(frozen=True)
 class RoundResult:
-    """A round that is done: the state after it, and what every selected client did."""
+    """A round that is done: the state after it, and what every selected client did.
+
+    `under_way` are the clients that are still at work, each with the time since when.
+    """
 
     round: int
     state: State
     outcomes: tuple[Outcome, ...]
     started_s: float
     ended_s: float
+    under_way: tuple[tuple[int, float], ...] = ()
 
 
 def outcome_of(reply: Reply) -> Outcome:

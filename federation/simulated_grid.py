@@ -52,6 +52,19 @@ class SimulatedGrid(Protocol):
     def timing_of(self, message_id: str) -> Timing:
         """The legs of the exchange that this request began, once its reply was pulled."""
 
+    def push(self, message: Message, limit: Limit, sent_s: float | None = None) -> str:
+        """Send a request without waiting; the id serves to pull the reply.
+
+        `sent_s` is when it had been sent that was under way when the run broke. Raises RunError
+        for such a one where it shared its link with others.
+        """
+
+    def lands_by(self, time_s: float) -> bool:
+        """Let time pass until a reply can be pulled, or up to that time; whether one can."""
+
+    def break_off(self, message_id: str, reason: str) -> Timing:
+        """End an exchange that is late, as far as it has come."""
+
     def sum_replies(
         self, messages: Sequence[Message], expected: Expectation, limit: Limit
     ) -> tuple[Total, list[Reply]]:

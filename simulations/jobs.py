@@ -90,6 +90,7 @@ class Jobs:
 
     def _submit(self, flights: Sequence[Flight], expected: Expectation | None) -> list[int]:
         """Hand out the fixed chunks of these flights, in packs; the numbers of the packs."""
+        self._end_work_of({flight.client for flight in flights})
         bounds = chunk_bounds(len(flights))
         each_s = self.balance.expected_s(_kind(flights), [one.client for one in flights])
         seconds = [sum(each_s[start:stop]) for start, stop in bounds]
@@ -104,6 +105,11 @@ class Jobs:
             self._count += 1
         self.executor.submit(tasks)
         return list(range(first, self._count))
+
+    def _end_work_of(self, clients: set[int]) -> None:
+        """What a client was told to stop it may still be at: two at once would share its state."""
+        while any(one.client in clients for pack in self._packs.values() for one in pack.flights):
+            self._absorb(*self._next_done())
 
 
 def _call(flight: Flight) -> Call:

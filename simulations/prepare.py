@@ -208,8 +208,8 @@ def check_materials(runs: Sequence[PlannedRun], is_virtual: bool = True) -> None
     seen: dict[str, Spec] = {}
     for run in runs:
         scenario = run.scenario
-        parts = (scenario.data, scenario.model, scenario.strategy, scenario.stop)
-        key = f"{scenario.seed} {parts!r}"
+        checked = (scenario.data, scenario.model, scenario.strategy, scenario.stop)
+        key = f"{scenario.seed} {checked!r} {scenario.downlink!r} {scenario.evaluation!r}"
         try:
             if key not in seen:
                 seen[key] = _check_training(scenario)
@@ -237,11 +237,12 @@ def _check_trace(scenario: Scenario) -> None:
 def _check_training(scenario: Scenario) -> Spec:
     """The model's arrays, after a trial step on the data. Raises BadInput."""
     from simulations.trial import check_step
-    from strategies.catalogue import build_algorithm
+    from strategies.catalogue import build_algorithm, build_schedule
 
     made = materials(scenario)
-    build_algorithm(scenario.strategy).init(made.learner.arrays(), made.learner.spec)
-    spec = made.learner.spec
+    algorithm, spec = build_algorithm(scenario.strategy), made.learner.spec
+    algorithm.init(made.learner.arrays(), spec)
+    build_schedule(scenario.strategy).check(scenario, algorithm, spec)
     stopping.check(scenario, made.learner.task.metric_name)
     check_step(scenario, made.dataset, made.learner)
     return spec

@@ -14,6 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
+
+from federation.arrays import Parts
 from federation.messages import Cut, Fault, Timing
 from simulations.clock import EventQueue
 from simulations.conditions import Conditions, Stop
@@ -24,6 +27,15 @@ from simulations.speeds import BITS
 _Kind = Literal["received", "trained", "arrived", "stopped"]
 Event = tuple[_Kind, int]
 _ORDER: tuple[_Kind, ...] = ("received", "trained", "arrived", "stopped")
+_LEVELS = "levels under way"
+
+
+def levels_of(state: Parts) -> dict[int, int]:
+    """What `Traffic.state` says of each client: which of its device's levels it trains at."""
+    known = state.get(_LEVELS)
+    if known is None:
+        return {}
+    return dict(zip(known["client"].tolist(), known["level"].tolist(), strict=True))
 
 
 @dataclass
@@ -55,15 +67,18 @@ class Traffic:
         return len(self._voyages)
 
     def begin(self, flight: Flight) -> bool:
-        """Send a request now. False where nobody is there to receive it."""
-        now = self.clock.now
+        """Send a request, or take up one that was sent before and whose end is still to come.
+
+        False where nobody is there to receive it.
+        """
+        now = flight.sent_s
         voyage = _Voyage(flight, self.conditions.offline(flight.client, now))
         self._voyages[flight.number] = voyage
         self._plan_stop(voyage)
         if voyage.stop.time_s <= now:
             return False
         if self.down is None:
-            self._plan(flight.received_s, "received", flight)
+            self._plan(max(flight.received_s, self.clock.now), "received", flight)
         else:
             cap = flight.speed.down_bit_per_s / flight.link_factor
             self.down.start(now, flight.number, flight.size_bytes * BITS, cap)
@@ -92,6 +107,23 @@ class Traffic:
         elif voyage.stop.time_s <= self.clock.now:
             return self._land(voyage, "dropped", voyage.stop.reason)
         return None
+
+    def flight_of(self, message_id: str) -> Flight:
+        """What this message began."""
+        flights = (voyage.flight for voyage in self._voyages.values())
+        return next(flight for flight in flights if flight.message_id == message_id)
+
+    def state(self) -> Parts:
+        """The levels of power of those who train: what was chosen by what was known then."""
+        found = {
+            voyage.flight.client: voyage.flight.speed.levels.index(voyage.flight.level)
+            for voyage in self._voyages.values()
+            if voyage.flight.level is not None
+        }
+        if not found:
+            return {}
+        clients, levels = (np.array(list(each), np.int64) for each in (found, found.values()))
+        return {_LEVELS: {"client": clients, "level": levels}}
 
     def break_off(self, flight: Flight, fault: Fault, reason: str) -> Landing:
         """End a flight now, as far as it has come."""
@@ -122,7 +154,8 @@ class Traffic:
             self._plan(arrives_s, "arrived", voyage.flight)
 
     def _received(self, voyage: _Voyage) -> None:
-        flight, now = voyage.flight, self.clock.now
+        flight = voyage.flight
+        now = flight.received_s if self.down is None else self.clock.now
         voyage.received_s, voyage.sent_all = now, True
         result = voyage.result = self.result_of(flight)
         voyage.compute_s = flight.compute_s(result.examples)

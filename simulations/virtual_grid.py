@@ -12,12 +12,11 @@ import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from flwr.app import Message, MessageType, RecordDict
-from flwr.serverapp import Grid
-from flwr.supercore.run import Run
+from flwr.app import Message, MessageType
 
 from federation.arrays import Parts
 from federation.energy.account import Accountant
+from federation.errors import RunError
 from federation.fleet import NO_LIMIT, Limit
 from federation.messages import Reply, Timing
 from federation.outlook import Outlook
@@ -31,15 +30,15 @@ from simulations.flower_internals import assume_identity, stamp
 from simulations.gathering import gather, sum_landings
 from simulations.jobs import Jobs
 from simulations.packs import Packing
-from simulations.traffic import Event, Traffic
+from simulations.plain_grid import RUN_ID, PlainGrid
+from simulations.traffic import Event, Traffic, levels_of
 from simulations.world import World
 
-_RUN_ID = 1
 _FIRST_NODE = 2  # node 1 is the server
 
 
 @dataclass
-class VirtualGrid(Grid):
+class VirtualGrid(PlainGrid):
     """Clients 0 ... n - 1 are nodes 2 ... n + 1."""
 
     executor: Executor
@@ -50,11 +49,12 @@ class VirtualGrid(Grid):
     _traffic: Traffic = field(init=False)
     _landed: dict[str, Landing] = field(default_factory=dict)
     _timings: dict[str, Timing] = field(default_factory=dict)
+    _levels: dict[int, int] = field(default_factory=dict)  # of those under way when the run broke
     _messages: int = 0
 
     def __post_init__(self) -> None:
         """Let this process make messages."""
-        assume_identity(_RUN_ID)
+        assume_identity(RUN_ID)
         self._jobs = Jobs(self.executor, Balance(self.world.workload), self.packing)
         links, conditions = self.world.links(), self.world.conditions
         self._traffic = Traffic(self._clock, conditions, self._jobs.result_of, *links)
@@ -80,11 +80,12 @@ class VirtualGrid(Grid):
 
     def state(self) -> Parts:
         """What a checkpoint must hold for the grid to go on."""
-        return self.world.state()
+        return {**self.world.state(), **self._traffic.state()}
 
     def restore(self, state: Parts) -> None:
         """Take back what `state` gave."""
         self.world.restore(state)
+        self._levels = levels_of(state)
 
     def wait(self, seconds: float) -> None:
         """Let time pass while nothing is under way."""
@@ -132,6 +133,44 @@ class VirtualGrid(Grid):
         self.world.sizes.reply_bytes = replies[-1].sent_bytes
         return total, replies
 
+    def push(self, message: Message, limit: Limit, sent_s: float | None = None) -> str:
+        """Send a request, or go on with one that was under way since then when the run broke."""
+        if sent_s is None:
+            flights = self._take_off([message], limit)
+        else:
+            flights = [self._under_way_since(message, sent_s)]
+        self._begin(flights)
+        return flights[0].message_id
+
+    def _under_way_since(self, message: Message, sent_s: float) -> Flight:
+        if any(link is not None for link in self.world.links()):
+            raise RunError(
+                "this run cannot go on: requests were under way over the server's shared link "
+                "(server.downlink_mbit_per_s, server.uplink_mbit_per_s), whose other transfers are "
+                "not kept; run it anew into another folder (--out)"
+            )
+        flight = self._flight(message, content_bytes(message.content))
+        level = self._levels.get(flight.client)
+        levels = flight.speed.levels
+        return replace(flight, sent_s=sent_s, level=None if level is None else levels[level])
+
+    def lands_by(self, time_s: float) -> bool:
+        """Let time pass until a reply can be pulled, or up to that time; whether one can."""
+        while not self._landed:
+            if not self._traffic:
+                return False
+            if self._traffic.next_time() > time_s:
+                self._clock.advance_to(time_s)
+                return False
+            self._step()
+        return True
+
+    def break_off(self, message_id: str, reason: str) -> Timing:
+        """End an exchange that is late, as far as it has come."""
+        landing = self._traffic.break_off(self._traffic.flight_of(message_id), "late", reason)
+        self._note([landing])
+        return landing.timing
+
     def push_messages(self, messages: Iterable[Message]) -> list[str]:
         """Send without waiting; the ids serve to pull the replies."""
         flights = self._take_off(list(messages), NO_LIMIT)
@@ -144,45 +183,8 @@ class VirtualGrid(Grid):
         while not any(name in self._landed for name in wanted):
             if not self._traffic:
                 return []
-            landing = self._traffic.step()
-            if landing is not None:
-                self._land(landing)
+            self._step()
         return [self._landed.pop(name).message() for name in wanted if name in self._landed]
-
-    def send_and_receive(
-        self, messages: Iterable[Message], *, timeout: float | None = None
-    ) -> list[Message]:
-        """Send all and wait for all, or until `timeout` virtual seconds have passed."""
-        waiting = self.push_messages(messages)
-        until = float("inf") if timeout is None else self.now + timeout
-        replies: list[Message] = []
-        while waiting:
-            arrived = self.pull_messages(waiting)
-            if not arrived or self.now > until:
-                break
-            replies += arrived
-            answered = {reply.metadata.reply_to_message_id for reply in arrived}
-            waiting = [name for name in waiting if name not in answered]
-        return replies
-
-    def set_run(self, run: Run) -> None:
-        """Flower's launcher names the run; a simulated grid has one run only."""
-
-    @property
-    def run(self) -> Run:
-        """An otherwise empty description of the run."""
-        return Run.create_empty(_RUN_ID)
-
-    def create_message(
-        self,
-        content: RecordDict,
-        message_type: str,
-        dst_node_id: int,
-        group_id: str,
-        ttl: float | None = None,
-    ) -> Message:
-        """A message to a node, as Flower's older strategies make them."""
-        return Message(content, dst_node_id, message_type, ttl=ttl, group_id=group_id)
 
     def get_node_ids(self) -> Iterable[int]:
         """All nodes; a range, so that a million cost nothing."""
@@ -224,8 +226,11 @@ class VirtualGrid(Grid):
             *self.world.conditions.factors(client, draw),
         )
 
-    def _land(self, landing: Landing) -> None:
-        """Keep what came back, or not, until it is asked for."""
+    def _step(self) -> None:
+        """Let the next thing happen; keep what came back, or not, until it is asked for."""
+        landing = self._traffic.step()
+        if landing is None:
+            return
         name = landing.flight.message_id
         self._landed[name], self._timings[name] = landing, landing.timing
         self._note([landing])

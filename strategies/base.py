@@ -20,7 +20,7 @@ from federation.fleet import Fleet
 from federation.messages import TRAIN, Task
 from federation.reduce import Total
 from federation.rounds import RoundResult, State
-from federation.scenario.schema import LocalConfig
+from federation.scenario.schema import LocalConfig, Scenario
 from federation.transport import PartSpecs
 
 if TYPE_CHECKING:
@@ -230,6 +230,13 @@ class Schedule(ABC):
     def selects(self) -> bool:
         """Whether the selection policy is asked; if not, the schedule has an order of its own."""
         return True
+
+    def check(self, scenario: Scenario, algorithm: Algorithm, model: Spec) -> None:  # noqa: B027
+        """Refuse what the schedule cannot work with; asked once, before a run starts.
+
+        `model` are the model's arrays. Raises ScenarioError. What depends on the arguments alone
+        belongs in `__post_init__`.
+        """
 
     @abstractmethod
     def rounds(

@@ -73,8 +73,8 @@ def check_selection(config: StrategyConfig) -> None:
         ):
             if value != nothing:
                 raise ScenarioError(
-                    f"strategy.{key} = {value:g}: the schedule {config.schedule!r} asks one client "
-                    f"after another; leave {key} out"
+                    f"strategy.{key} = {value:g}: the schedule {config.schedule!r} waits for one "
+                    f"client at a time; leave {key} out"
                 )
 
 

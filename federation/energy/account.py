@@ -40,8 +40,8 @@ class Origin:
 class Bill:
     """A round's energy, J, and emissions, g CO2e; None where not known.
 
-    `usages` are those of the replies, in their order; `waiting_j` are the clients' that were asked;
-    `bystanders_j` is what all others took meanwhile, which is waiting too.
+    `usages` are those of the replies, in their order; `waiting_j` are those of the clients that
+    were at work; `bystanders_j` is what all others took meanwhile, which is waiting too.
     """
 
     usages: Sequence[Usage]
@@ -71,4 +71,7 @@ class Accountant(Protocol):
     def bill(
         self, replies: Sequence[Reply], waiting_s: Mapping[int, float], start_s: float, end_s: float
     ) -> Bill:
-        """What the round from `start_s` to `end_s` took; `waiting_s` is each asked client's."""
+        """What the round from `start_s` to `end_s` took.
+
+        `waiting_s` is that of each client at work in it, also of those that have not replied yet.
+        """

@@ -67,6 +67,7 @@ class ClientRow:
     """One client's part in a round. `client` is the partition id.
 
     `status` is counted, late, dropped, failed or rejected; `reason` says why in one line.
+    `staleness` is how many rounds ago it was asked: 0 but in the schedule `asynchronous`.
     `power_level` is the frequency or power cap at which a simulated client trained. `energy_scope`
     says where a meter took the energy, `energy_flag` what to know of its figure.
     """
@@ -87,6 +88,7 @@ class ClientRow:
     energy_source: str | None
     status: str
     reason: str | None
+    staleness: int
     accuracy: float | None = None
     loss: float | None = None
     power_level: str | None = None

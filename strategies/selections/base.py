@@ -17,6 +17,7 @@ import numpy as np
 from federation.arrays import Arrays
 from federation.errors import ScenarioError
 from federation.outlook import Numbers, Outlook
+from federation.seeds import generator
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Asked:
 
     `count` clients are wanted; `memory` is what the policy handed back last, {} before the first
     round; `deadline_s` is the time that a reply may take, None if there is none.
+    `draw` tells the questions of one round apart.
     """
 
     seed: int
@@ -34,6 +36,12 @@ class Asked:
     outlook: Outlook
     memory: Arrays = field(default_factory=dict)
     deadline_s: float | None = None
+    draw: int = 0
+
+    def generator(self) -> np.random.Generator:
+        """Random numbers of this question's own."""
+        counters = (self.round, self.draw) if self.draw else (self.round,)
+        return generator(self.seed, "selection", *counters)
 
 
 @dataclass(frozen=True)

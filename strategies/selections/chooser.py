@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from federation.arrays import Arrays, Parts
@@ -11,8 +11,9 @@ from federation.errors import RunError
 from federation.fleet import NO_LIMIT, Fleet, Limit
 from federation.outlook import Outlook
 from federation.rounds import Outcome
-from strategies.selections.base import Asked, Policy
+from strategies.selections.base import Asked, Choice, Policy
 from strategies.selections.policies.random import Random
+from strategies.selections.without import Without
 
 _MEMORY = "selection"
 
@@ -39,6 +40,28 @@ class Chooser:
             fleet.wait(choice.wait_s)
         self._memory = choice.memory
         return list(choice.clients)
+
+    def offer(
+        self, round_number: int, draw: int, count: int, fleet: Fleet, taken: Collection[int]
+    ) -> Choice:
+        """Up to `count` more clients of a round, none of those taken; `accept` it, or ask again."""
+        free = fleet.population - len(taken)
+        return self.policy.choose(
+            Asked(
+                self.seed,
+                round_number,
+                fleet.population,
+                min(count, free),
+                Without(fleet.outlook, frozenset(taken)),
+                self._memory,
+                self.deadline_s,
+                draw,
+            )
+        )
+
+    def accept(self, choice: Choice) -> None:
+        """These clients are asked."""
+        self._memory = choice.memory
 
     def rehearse(self, population: int, outlook: Outlook) -> None:
         """Ask for round 1 and change nothing: does the policy get along with such a fleet?

@@ -16,7 +16,6 @@ import numpy as np
 
 from federation.errors import RunError
 from federation.outlook import Clients, Mask
-from federation.seeds import generator
 from strategies.selections.base import Asked
 
 Filter = Callable[[Clients], Mask]
@@ -48,7 +47,7 @@ def draw_at(asked: Asked, count: int, time_s: float, suits: Filter | None = None
 
     The random order is the same for all times of a round.
     """
-    rng = generator(asked.seed, "selection", asked.round)
+    rng = asked.generator()
     count = min(count, asked.population)
     drawn: Clients = rng.choice(asked.population, count, replace=False, shuffle=True)
     keep = _filter(asked, time_s, suits)

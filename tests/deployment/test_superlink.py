@@ -1,6 +1,7 @@
 """The app on a SuperLink with TLS and node authentication, and three SuperNodes."""
 
 import math
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -8,10 +9,13 @@ import pytest
 from benchmarks import wire_overhead
 from benchmarks.wire_overhead import Agreement, crossed, ledger
 from simulations.compare import compare
+from simulations.launch import simulate
+from simulations.prepare import plan
 
 pytestmark = pytest.mark.timeout(600)  # many process starts on a machine that may be busy
 
 NODES = 3
+ASYNCHRONOUS = Path(__file__).with_name("asynchronous.toml")
 POWER_W, SHARED_BY = 8, (1, 2, 1)
 
 
@@ -95,3 +99,42 @@ def test_a_node_whose_key_is_not_registered_is_refused(deployment):
     assert stranger.wait(timeout=60) != 0
     del deployment.processes.started[keys.name]  # its end was no accident
     assert deployment.nodes_online() == NODES
+
+
+@pytest.fixture(scope="module")
+def asynchronous(deployment, tmp_path_factory):
+    """The folder of asynchronous runs on the same nodes, after all others."""
+    out = tmp_path_factory.mktemp("asynchronous") / "out"
+    deployment.run(ASYNCHRONOUS, out)
+    return out
+
+
+def test_a_buffer_for_all_nodes_gives_the_model_of_the_simulation(
+    asynchronous, models_in, tmp_path
+):
+    """Whichever node is first: replies are merged in the order of the clients' ids."""
+    (run,) = [
+        run for run in plan(str(ASYNCHRONOUS), [], str(tmp_path), False) if run.name == "buffered"
+    ]
+    simulate(run)
+    assert models_in(asynchronous / run.name) == models_in(run.folder)
+
+
+def test_real_nodes_are_merged_as_they_come_and_asked_again(asynchronous):
+    folder = asynchronous / "as-they-come"
+    rounds, clients, exchanges = (
+        pd.read_parquet(folder / f"{name}.parquet") for name in ("rounds", "clients", "exchanges")
+    )
+    assert rounds.clients_counted.tolist() == [0, 1, 1, 1, 1, 1]
+    assert rounds.accuracy.iloc[-1] > rounds.accuracy.iloc[0]
+    late = clients[clients.status == "late"]
+    assert late["round"].tolist() == [5, 5]
+    assert set(late.reason) == {"the run ended before it replied"}
+    assert clients.staleness.max() > 0
+    up = exchanges[exchanges.link == "uplink"]
+    assert up.end_s.is_monotonic_increasing
+    sent = exchanges[exchanges.link == "downlink"].set_index(["round", "target"]).start_s
+    ends = rounds.set_index("round").virtual_time_s
+    for row in clients.itertuples():
+        merged = (ends.iloc[1 : row.round] <= sent[row.round, f"client {row.client}"]).sum()
+        assert row.staleness == row.round - 1 - merged

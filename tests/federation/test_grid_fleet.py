@@ -17,7 +17,7 @@ from federation.errors import ClientError, RunError
 from federation.fleet import NO_LIMIT, Limit
 from federation.grid_fleet import GridFleet
 from federation.messages import Body, Request, error_content
-from federation.roster import Roster
+from federation.roster import Pace, Roster
 from federation.scenario import files
 from federation.scenario.client import client_config
 from federation.wire import content_bytes
@@ -26,6 +26,9 @@ from simulations.prepare import materials
 from simulations.virtual_grid import VirtualGrid
 from simulations.workers import AppSetup
 from strategies.algorithms.fedavg import FedAvg
+from strategies.base import Plan
+from strategies.schedules.asynchronous import Asynchronous
+from strategies.selections.chooser import Chooser
 
 CLIENTS = 3
 
@@ -281,6 +284,54 @@ def test_a_real_node_that_is_late_is_a_row_and_its_update_is_not_used(world, lim
     assert found.total.count == 2
     world.grid.silent = set()
     assert gathered(world, NO_LIMIT, 2).total.count == 3, "it is asked again, and told to undo"
+
+
+def test_of_real_nodes_one_reply_is_waited_for_no_longer_than_until_a_time(world):
+    world.begin()
+    world.grid.silent = {world.fleet._node_of(1)}
+    for client in range(CLIENTS):
+        since_s = world.fleet.send(Request(client, Body(1, "train", {"model": world.model})))
+        assert 0 <= since_s <= world.fleet.now
+    first, second = world.fleet.next_reply(), world.fleet.next_reply()
+    assert {first.client, second.client} == {0, 2}
+    until_s = world.fleet.now + 0.2
+    assert world.fleet.next_reply(until_s) is None
+    assert world.fleet.now >= until_s
+    late = world.fleet.give_up(1, "too slow")
+    assert (late.fault, late.error, late.timing.arrived_s >= until_s) == ("late", "too slow", True)
+    with pytest.raises(RunError, match="no request was under way"):
+        world.fleet.next_reply()
+
+
+def test_a_reply_of_a_real_node_that_nobody_took_can_still_be_left_aside(world):
+    world.begin()
+    for client in (0, 1):
+        world.fleet.send(Request(client, Body(1, "train", {"model": world.model})))
+    while len(world.fleet._ready) < 2:
+        world.fleet._poll(Pace())
+    taken = world.fleet.next_reply()
+    left = world.fleet.give_up(1 - taken.client, "the run ended")
+    assert (left.client, left.ok, left.fault, left.parts) == (1 - taken.client, False, "late", None)
+    assert left.sent_bytes > 0
+
+
+def test_asynchronous_rounds_of_real_nodes_pass_over_one_that_is_silent(world):
+    """And go on where a run broke off: nodes are simply asked again, from then on."""
+    world.begin()
+    world.grid.silent = {world.fleet._node_of(1)}
+    chooser = Chooser(1, 3, deadline_s=1.0)
+    rounds = Asynchronous(buffer=2).rounds
+    results = list(rounds(world.fleet, FedAvg(), {"model": world.model}, Plan(1, 1, 2, 3, chooser)))
+    good = [one.reply.client for result in results for one in result.outcomes if one.reply.ok]
+    assert set(good) == {0, 2}
+    assert len(good) == 4
+    (late,) = [one for one in results[1].outcomes if not one.reply.ok]
+    assert (late.reply.client, late.status) == (1, "late")
+    world.grid.silent = set()
+    again = Plan(1, 2, 2, 3, Chooser(1, 3))
+    (last,) = rounds(world.fleet, FedAvg(), results[0].state, again)
+    assert 1 in [one.reply.client for one in last.outcomes]
+    assert last.state.keys() == {"model"}
 
 
 def test_real_nodes_that_are_not_connected_are_not_available(world):

@@ -14,6 +14,7 @@ import numpy as np
 from federation.arrays import cast_like
 from strategies.algorithms.fedavg import FedAvg
 from strategies.base import Algorithm, Contribution, Train
+from strategies.schedules.asynchronous import Asynchronous
 from strategies.schedules.parallel import Parallel
 from strategies.schedules.serial import Serial
 
@@ -96,6 +97,16 @@ class BreaksInRound3(Parallel):
 @dataclass(frozen=True)
 class SerialBreaksInRound3(Serial):
     """Serial rounds that do."""
+
+    mended: str = ""
+
+    def rounds(self, fleet, algorithm, state, plan):
+        return breaking(super().rounds(fleet, algorithm, state, plan), self.mended)
+
+
+@dataclass(frozen=True)
+class AsynchronousBreaksInRound3(Asynchronous):
+    """Asynchronous rounds that do, while clients are at work."""
 
     mended: str = ""
 

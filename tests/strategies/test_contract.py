@@ -24,19 +24,30 @@ from strategies.selections.chooser import Chooser
 SETTINGS = {
     "fedavg": [{}, {"server_lr": 0.5}],
     "serial": [{}, {"order": "fixed"}, {"order": "shuffled"}],
+    "asynchronous": [
+        {},
+        {"buffer": 3},
+        {"buffer": 6, "merge_every_s": 0.02},
+        {"mixing": 1.0, "staleness": "hinge", "concurrency": 6},
+    ],
 }
+UNSUITED = {("asynchronous", "scaffold"), ("asynchronous", "fednova")}  # refused before a run
+
+
+BASIC = ("parallel", "serial", "asynchronous")
 
 
 def pairs():
-    """Every algorithm under both basic schedules, and every schedule with plain averaging."""
-    for schedule in ("parallel", "serial"):
+    """Every algorithm under the basic schedules, and every schedule with plain averaging."""
+    for schedule in BASIC:
         for algorithm in algorithms().names():
-            yield StrategyConfig(schedule=schedule, algorithm=algorithm)
+            if (schedule, algorithm) not in UNSUITED:
+                yield StrategyConfig(schedule=schedule, algorithm=algorithm)
     for algorithm in algorithms().names():
         for arguments in SETTINGS.get(algorithm, [{}])[1:]:
             yield StrategyConfig(algorithm=algorithm, args=arguments)
     for schedule in schedules().names():
-        for arguments in SETTINGS.get(schedule, [{}])[schedule in ("parallel", "serial") :]:
+        for arguments in SETTINGS.get(schedule, [{}])[schedule in BASIC :]:
             yield StrategyConfig(schedule=schedule, args=arguments)
 
 

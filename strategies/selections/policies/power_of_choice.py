@@ -15,7 +15,6 @@ import numpy as np
 from federation.arrays import Arrays
 from federation.errors import ScenarioError, unknown_choice
 from federation.outlook import Clients
-from federation.seeds import generator
 from strategies.selections.base import Asked, Choice, Policy, known
 from strategies.selections.candidates import best, check_pool, choice, pool_size
 from strategies.selections.drawing import Drawn, at_first_chance, draw, everyone
@@ -77,7 +76,7 @@ def _by_examples(asked: Asked, size: int, time_s: float) -> Clients:
         'set strategy.args.draw_by = "uniform"',
     )
     clients, rows = clients[rows > 0], rows[rows > 0]
-    rng = generator(asked.seed, "selection", asked.round)
+    rng = asked.generator()
     times = rng.standard_exponential(asked.population)[clients] / rows
     if size < len(times):
         first = np.argpartition(times, size)[:size]
