@@ -16,7 +16,7 @@ from clients.engines.stacked import StackedEngine
 from clients.holdings import Holdings
 from clients.runtime import ClientRuntime
 from federation.codecs._chain import Chain
-from federation.grid_fleet import GridFleet
+from federation.post import Post
 from federation.recording import Recorder
 from federation.reduce import Expectation, Total
 from federation.session import Journal, Session
@@ -35,7 +35,7 @@ _PLACES: list[tuple[str, type, str]] = [
     ("codec", Chain, "decode"),
     ("transport", ClientRuntime, "handle"),
     ("transport", Expectation, "read_content"),
-    ("transport", GridFleet, "_write"),
+    ("transport", Post, "_write"),
     ("transport", RayExecutor, "submit"),
     ("waiting", RayExecutor, "next_done"),
     ("aggregation", Total, "add"),

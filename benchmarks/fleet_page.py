@@ -32,8 +32,8 @@ The same devices, data and codec; one of ten clients a round.
 ENERGY_SAYS = """\
 Compute and bytes go with the number of rounds: a round takes the same of both, one way or the
 other. A serial round takes longer, and its cost is in what everybody does meanwhile: all devices
-and the server wait. So WiFi, where waiting is most of the cost, favours parallel learning; on a network
-whose own energy is high for each byte (3G) whoever needs fewer rounds is cheaper.
+and the server wait. So WiFi, where waiting is most of the cost, favours parallel learning. On a
+network whose own energy is high for each byte (3G) whoever needs fewer rounds is cheaper.
 """
 
 POWER = """\
