@@ -50,6 +50,10 @@ class Fleet(Protocol):
     def now(self) -> float:
         """Seconds since the start of the run: virtual in a simulation, else monotonic."""
 
+    @property
+    def clock(self) -> str:
+        """What kind of seconds `now` counts: "virtual" or "elapsed"."""
+
     def state(self) -> Parts:
         """What a checkpoint must hold for the fleet to go on."""
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 
 from federation.costs import Costs, cells, waiting
 from federation.energy.account import Accountant, Transfer
 from federation.evaluation import Evaluation
 from federation.messages import Reply
 from federation.results.tables import ClientRow, ExchangeRow, RoundRow
-from federation.rounds import Outcome, RoundResult, outcome_of
+from federation.rounds import Backhaul, Outcome, RoundResult, outcome_of
 from federation.scenario.schema import Scenario
 
 Names = tuple[str | None, str | None, str | None]
@@ -141,7 +141,22 @@ class Recorder:
             rows.append(self._downlink(len(rows), result.round, reply, status, usage.down))
             if reply.sent_bytes:
                 rows.append(self._uplink(len(rows), result.round, reply, status, usage.up))
-        return rows
+        rows = [_between(row, result.servers) for row in rows] if result.servers else rows
+        return rows + [
+            self._backhaul(len(rows) + i, result, t) for i, t in enumerate(result.transfers)
+        ]
+
+    def _backhaul(self, number: int, result: RoundResult, one: Backhaul) -> ExchangeRow:
+        return ExchangeRow(
+            run=self.run,
+            round=result.round,
+            exchange=number,
+            codec="none",
+            status="counted",
+            radio_j=None,
+            network_j=None,
+            **asdict(one),
+        )
 
     def _downlink(
         self, number: int, round_number: int, reply: Reply, status: str, cost: Transfer
@@ -199,6 +214,13 @@ def tested(row: RoundRow, evaluation: Evaluation | None, wall_time_s: float) -> 
         metric=evaluation.metric,
         wall_time_s=wall_time_s,
     )
+
+
+def _between(row: ExchangeRow, servers: Mapping[int, str]) -> ExchangeRow:
+    """The row with the name of the server that this client speaks with."""
+    if row.link == "downlink":
+        return replace(row, source=servers[int(row.target.removeprefix("client "))])
+    return replace(row, target=servers[int(row.source.removeprefix("client "))])
 
 
 def _mean_train_loss(replies: Sequence[Reply]) -> float | None:

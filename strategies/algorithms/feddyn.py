@@ -31,6 +31,7 @@ class FedDyn(Algorithm):
     alpha: float = 0.01
 
     keeps_state: ClassVar[bool] = True
+    adds_up_moves: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         """Refuse a penalty that pushes away; at 0 the clients would never agree."""

@@ -21,7 +21,7 @@ class Parallel(Schedule):
         """One merge per round, over the replies in the order of the clients' ids."""
         for number in range(plan.first_round, plan.last_round + 1):
             started_s = fleet.now
-            chosen = sorted(plan.chooser.choose(number, fleet))
+            chosen = sorted(self.clients(plan, number, fleet))
             body = Body(number, "train", algorithm.broadcast(state))
             requests = [Request(client, body) for client in chosen]
             gathered = fleet.gather(requests, plan.chooser.limit)
@@ -30,3 +30,7 @@ class Parallel(Schedule):
             if any(one.status == "counted" for one in outcomes):
                 state = algorithm.merge(state, gathered.total)
             yield RoundResult(number, state, tuple(outcomes), started_s, fleet.now)
+
+    def clients(self, plan: Plan, number: int, fleet: Fleet) -> list[int]:
+        """Whom a round asks."""
+        return plan.chooser.choose(number, fleet)

@@ -15,6 +15,10 @@ from federation.arrays import cast_like
 from strategies.algorithms.fedavg import FedAvg
 from strategies.base import Algorithm, Contribution, Train
 from strategies.schedules.asynchronous import Asynchronous
+from strategies.schedules.cycling import Cycling
+from strategies.schedules.feddc import FedDC
+from strategies.schedules.fedseq import FedSeq
+from strategies.schedules.hierarchical import Hierarchical
 from strategies.schedules.parallel import Parallel
 from strategies.schedules.serial import Serial
 
@@ -97,6 +101,46 @@ class BreaksInRound3(Parallel):
 @dataclass(frozen=True)
 class SerialBreaksInRound3(Serial):
     """Serial rounds that do."""
+
+    mended: str = ""
+
+    def rounds(self, fleet, algorithm, state, plan):
+        return breaking(super().rounds(fleet, algorithm, state, plan), self.mended)
+
+
+@dataclass(frozen=True)
+class FedDCBreaksInRound3(FedDC):
+    """Daisy-chaining that does, while models are apart."""
+
+    mended: str = ""
+
+    def rounds(self, fleet, algorithm, state, plan):
+        return breaking(super().rounds(fleet, algorithm, state, plan), self.mended)
+
+
+@dataclass(frozen=True)
+class FedSeqBreaksInRound3(FedSeq):
+    """Superclients that do."""
+
+    mended: str = ""
+
+    def rounds(self, fleet, algorithm, state, plan):
+        return breaking(super().rounds(fleet, algorithm, state, plan), self.mended)
+
+
+@dataclass(frozen=True)
+class HierarchicalBreaksInRound3(Hierarchical):
+    """Edges that do, before they see the cloud."""
+
+    mended: str = ""
+
+    def rounds(self, fleet, algorithm, state, plan):
+        return breaking(super().rounds(fleet, algorithm, state, plan), self.mended)
+
+
+@dataclass(frozen=True)
+class CyclingBreaksInRound3(Cycling):
+    """Clusters in turn that do."""
 
     mended: str = ""
 

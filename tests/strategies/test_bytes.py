@@ -15,12 +15,13 @@ ONCE = (1, 1, 0)
 FORMULAE = dict.fromkeys(algorithms().names(), ONCE) | {
     "scaffold": (2, 2, 0),  # a control variate both ways
     "fednova": (1, 1, 16),  # the number of steps and its square
+    "handover": (2, 2, 0),  # a velocity both ways
 }
 HEAD = 8 * 10 * 4 + 10 * 4  # bytes of the last layer of the small model below
 BODY = 64 * 8 * 4 + 8 * 4
 KNOWN = {
     "diloco", "ditto", "fedadagrad", "fedadam", "fedavg", "fedavgm", "fedbn", "feddyn", "fednova",
-    "fedper", "fedprox", "fedsgd", "fedyogi", "flower", "lg-fedavg", "scaffold",
+    "fedper", "fedprox", "fedsgd", "fedyogi", "flower", "handover", "lg-fedavg", "scaffold",
 }  # fmt: skip
 
 

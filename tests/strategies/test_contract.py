@@ -24,6 +24,10 @@ from strategies.selections.chooser import Chooser
 SETTINGS = {
     "fedavg": [{}, {"server_lr": 0.5}],
     "serial": [{}, {"order": "fixed"}, {"order": "shuffled"}],
+    "cycling": [{}, {"clusters": 3, "grouping": "random"}],
+    "feddc": [{}, {"period": 2}],
+    "hierarchical": [{}, {"edges": 3, "cloud_period": 2, "grouping": "random"}],
+    "fedseq": [{}, {"superclient_size": 2}, {"superclient_size": 2, "period": 2}],
     "asynchronous": [
         {},
         {"buffer": 3},

@@ -23,6 +23,8 @@ MORE = {
     "fedprox-mu": ("fedprox", {"mu": 0.5}, {}),
     "diloco-adamw": ("diloco", {}, ADAMW),
     "diloco-momentum": ("diloco", {}, {"momentum": 0.9}),
+    "handover-momentum": ("handover", {}, {"momentum": 0.9}),
+    "handover-adam": ("handover", {"memory": "moments"}, ADAMW),
     "scaffold-momentum": ("scaffold", {"server_lr": 0.5}, {"momentum": 0.9}),
     "fednova-epochs": ("fednova", {}, {"steps": None, "epochs": 1}),
     "flower-trimmed": ("flower", {"strategy": "FedTrimmedAvg", "beta": 0.3}, {}),
@@ -31,14 +33,37 @@ MORE = {
     "flower-adam": ("flower", {"strategy": "FedAdam", "eta": 0.01, "tau": 0.001}, {}),
 }
 CASES = {name: (name, {}, {}) for name in algorithms().names()} | MORE
-ON_RAY = ("scaffold", "fednova-epochs", "diloco-adamw", "flower-trimmed")
+ON_RAY = [
+    *(
+        (case, "parallel")
+        for case in ("scaffold", "fednova-epochs", "diloco-adamw", "flower-trimmed")
+    ),
+    ("fedavg", "fedseq"),
+    ("scaffold", "hierarchical"),
+]
 BREAKING = {
     "parallel": "own_algorithms:BreaksInRound3",
     "serial": "own_algorithms:SerialBreaksInRound3",
     "asynchronous": "own_algorithms:AsynchronousBreaksInRound3",
+    "feddc": "own_algorithms:FedDCBreaksInRound3",
+    "hierarchical": "own_algorithms:HierarchicalBreaksInRound3",
+    "cycling": "own_algorithms:CyclingBreaksInRound3",
+    "fedseq": "own_algorithms:FedSeqBreaksInRound3",
+}
+# Schedules that are run with some algorithms, and arguments of theirs.
+SOME = {
+    "feddc": ("fedavg", "diloco-momentum", "fedper", "handover-adam"),
+    "fedseq": ("fedavg", "fedprox-mu", "fedadam"),
+    "hierarchical": ("fedavg", "fedadam", "scaffold", "feddyn"),
+    "cycling": ("fedavg", "scaffold"),
+}
+ARGUMENTS = {
+    "asynchronous": {"buffer": 3},
+    "feddc": {"period": 2},
+    "hierarchical": {"cloud_period": 2},
+    "fedseq": {"superclient_size": 3, "period": 2},
 }
 UNSUITED = {"asynchronous": {"scaffold", "fednova"}}  # they are refused, see test_asynchronous.py
-ARGUMENTS = {"asynchronous": {"buffer": 3}}
 PAIRS = [
     *((case, "parallel") for case in CASES),
     *(
@@ -47,6 +72,7 @@ PAIRS = [
         for name in algorithms().names()
         if name not in UNSUITED.get(schedule, ())
     ),
+    *((case, schedule) for schedule, cases in SOME.items() for case in cases),
 ]
 
 
@@ -91,7 +117,7 @@ class Outcome:
 
 
 def test_no_registered_algorithm_is_left_out():
-    for schedule in BREAKING:
+    for schedule in BREAKING.keys() - SOME.keys():
         held = {CASES[case][0] for case, one in PAIRS if one == schedule}
         assert held == set(algorithms().names()) - UNSUITED.get(schedule, set())
 
@@ -116,10 +142,11 @@ def test_a_broken_run_goes_on_to_the_bits_of_a_whole_one(run, tmp_path, case, sc
 
 def test_ray_gives_the_bits_of_the_inline_executor(run):
     try:
-        for case in ON_RAY:
+        for case, schedule in ON_RAY:
+            more = ARGUMENTS.get(schedule, {})
             inline, on_ray = (
-                run(case, "parallel", f"{case}-inline"),
-                run(case, "parallel", f"{case}-ray", backend="ray"),
+                run(case, schedule, f"{case}-{schedule}-inline", **more),
+                run(case, schedule, f"{case}-{schedule}-ray", backend="ray", **more),
             )
             assert (case, on_ray.bits) == (case, inline.bits)
             assert (case, on_ray.tables) == (case, inline.tables)

@@ -166,3 +166,27 @@ def test_a_penalty_at_the_client_and_an_optimiser_at_the_server_are_one_line(mod
     finally:
         sys.path.remove(str(tmp_path))
         sys.modules.pop("mixed_halves", None)
+
+
+@both_schedules
+def test_without_anything_to_remember_handing_it_over_is_fedavg(models, schedule):
+    tables = REFERENCE | {"local": {"momentum": 0.0}}
+    assert bits(models("handover", schedule, tables)) == bits(models("fedavg", schedule, tables))
+
+
+@pytest.mark.parametrize(
+    ("local", "memory"),
+    [({"momentum": 0.9}, "velocity"), ({"optimizer": "adam", "lr": 0.01}, "moments")],
+    ids=["momentum", "adam"],
+)
+def test_visits_that_hand_over_what_the_optimiser_knows_are_one_training(models, local, memory):
+    """One client, visited three times; full batches differ in the order of their rows alone."""
+    one = {"clients": 1, "engine": {"training": "eager"}, "data": {"clients": 1}}
+    visits = one | {"local": {"batch_size": "full", "steps": 2} | local}
+    whole = one | {"local": {"batch_size": "full", "steps": 6} | local}
+    handed = models("handover", "serial", visits, per_round=1, memory=memory)
+    (at_once,) = models("fedavg", "serial", whole, per_round=1, rounds=1)
+    anew = models("fedavg", "serial", visits, per_round=1)
+    for name, value in at_once.items():
+        np.testing.assert_allclose(handed[-1][name], value, rtol=1e-4, atol=1e-6)
+        assert abs(anew[-1][name] - value).max() > 1e-3

@@ -1,0 +1,51 @@
+"""Cluster cycling (CyCP-FL, Cho et al. 2023): groups of clients take turns, FedAvg inside.
+
+Round r asks clients of group (r - 1) mod `clusters` only, as where half the world is awake. Groups
+are blocks of ids unless `grouping = "random"`. One cluster is a parallel schedule; clusters of one
+client are serial ones of order "fixed", a hop a round.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from federation.arrays import Spec
+from federation.fleet import Fleet
+from federation.scenario.schema import Scenario
+from strategies.algorithms._checks import require
+from strategies.base import Algorithm, Plan
+from strategies.schedules._groups import Grouping, check_grouping, check_groups, groups
+from strategies.schedules._refusals import check_waits_for_all
+from strategies.schedules.parallel import Parallel
+from strategies.selection import sample
+
+
+@dataclass(frozen=True)
+class Cycling(Parallel):
+    """Parallel rounds of one group of clients after the other."""
+
+    clusters: int = 2
+    grouping: Grouping = "by-id"
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be meant."""
+        check_grouping(self.grouping)
+        require("clusters", self.clusters, "[1, 1e9]")
+
+    @property
+    def selects(self) -> bool:
+        """Clients are drawn from the group whose turn it is."""
+        return False
+
+    def check(self, scenario: Scenario, algorithm: Algorithm, model: Spec) -> None:
+        """Refuse more clusters than clients, and over-selection."""
+        strategy = scenario.strategy.model_copy(update={"deadline_s": None})
+        check_waits_for_all(strategy)
+        check_groups("clusters", self.clusters, scenario.data.clients)
+
+    def clients(self, plan: Plan, number: int, fleet: Fleet) -> list[int]:
+        """`clients_per_round` clients of the group, or all if it has fewer."""
+        members = groups(plan.seed, fleet.population, self.clusters, self.grouping)
+        group = members[(number - 1) % self.clusters]
+        count = min(plan.clients_per_round, len(group))
+        return [group[i] for i in sample(plan.seed, number, len(group), count)]
