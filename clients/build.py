@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from clients.engines.base import Job
 from clients.engines.choice import choose
+from clients.engines.eager import EagerEngine
 from clients.held import HeldVersions
 from clients.holdings import RowsOf, holdings
 from clients.runtime import ClientRuntime
@@ -15,14 +17,16 @@ from federation.client_state import StateStore
 from federation.codecs._chain import Chain
 from federation.codecs._text import parse_chain
 from federation.data.dataset import Dataset
+from federation.data.public import PublicRows
 from federation.data.source import load
+from federation.desk import Lesson, Teach
 from federation.messages import Task
 from federation.models.learner import Learner, build_learner
 from federation.outbox import Wiring
 from federation.scenario.client import ClientConfig
-from federation.scenario.schema import DataConfig
+from federation.scenario.schema import DataConfig, Scenario
 from federation.transport import Channel, Feedback, PartSpecs
-from strategies.base import Algorithm
+from strategies.base import Algorithm, Train
 from strategies.catalogue import build_algorithm
 
 
@@ -40,16 +44,21 @@ class Workshop:
     start: Parts
     initial: Arrays
 
-    def runtime(self, rows_of: RowsOf, state_folder: Path) -> ClientRuntime:
-        """A runtime for clients whose rows `rows_of` tells."""
+    def runtime(
+        self, rows_of: RowsOf, state_folder: Path, public: PublicRows | None = None
+    ) -> ClientRuntime:
+        """A runtime for clients whose rows `rows_of` tells.
+
+        `public` are the public rows where the data are the device's own.
+        """
         config = self.config
         engine = choose(config, self.learner, self.dataset).engine
         return ClientRuntime(
             config=config,
             learner=self.learner,
-            algorithm=build_algorithm(config.strategy),
+            algorithm=build_algorithm(config.strategy, config.data.public),
             engine=engine,
-            holdings=holdings(config, self.dataset, rows_of),
+            holdings=holdings(config, self.dataset, rows_of, public),
             store=StateStore(state_folder),
             held=HeldVersions(versions_folder(state_folder), self.start),
             uplink=uplink(config),
@@ -72,7 +81,8 @@ def workshop(config: ClientConfig, data_dir: str | None, source: str | None = No
     dataset = load(wanted)
     learner = build_learner(config.model, dataset, config.seed)
     # Now: once a client has trained, the learner holds other weights.
-    first = start(config, build_algorithm(config.strategy), learner)
+    algorithm = build_algorithm(config.strategy, config.data.public)
+    first = start(config, algorithm, learner)
     return Workshop(config, dataset, learner, first, learner.arrays())
 
 
@@ -102,6 +112,19 @@ def _task_specs(
     algorithm: Algorithm, model: Spec, task: Task, client: int
 ) -> tuple[PartSpecs, PartSpecs]:
     return algorithm.specs(task, client, model)
+
+
+def teaching(scenario: Scenario) -> Teach:
+    """How the server trains its model: as a client would whose number no client has."""
+
+    def teach(learner: Learner, lesson: Lesson) -> Arrays:
+        engine = EagerEngine(learner, lesson.local, scenario.rounds, scenario.seed)
+        rows = lesson.inputs, lesson.targets
+        train = Train(lesson.start, rows=rows, loss=lesson.loss)
+        job = Job(train, scenario.data.clients, lesson.number, *rows)
+        return engine.run([job])[0].arrays
+
+    return teach
 
 
 def versions_folder(state_folder: Path) -> Path:

@@ -54,9 +54,9 @@ class Reader:
 
     def _common(self, number: int, kind: str, record: ConfigRecord, payloads: Payloads) -> Parts:
         """What was written for all clients."""
-        specs = self.algorithm.downlink_specs(self.model)
-        if kind == "evaluate":
-            specs = {"model": specs["model"]}
+        is_test = kind == "evaluate"
+        algorithm, model = self.algorithm, self.model
+        specs = algorithm.tested_specs(model) if is_test else algorithm.downlink_specs(model)
         if "version" in record:
             version, base, start = (int(str(record[key])) for key in ("version", "base", "start"))
             letter = Letter(version, base, payloads, start)

@@ -196,14 +196,15 @@ class ClientRuntime:
         started = time.perf_counter()
         try:
             with exact_kernels():
-                return job.work(self.learner, *self.holdings.train(work.client))
+                rows = self.holdings.public if job.public else self.holdings.train(work.client)
+                return job.work(self.learner, *rows)
         except Exception as error:  # noqa: BLE001 - any failure is that client's reply
             return error
         finally:
             work.compute_s += time.perf_counter() - started
 
     def _job(self, work: _Work, train: Train) -> Job:
-        x, y = self.holdings.train(work.client)
+        x, y = train.rows or self.holdings.train(work.client)
         return Job(train, work.client, work.request.round, x, y)
 
     def _content(self, work: _Work, contribution: Contribution) -> tuple[RecordDict, Parts]:

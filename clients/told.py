@@ -22,7 +22,8 @@ def metrics_of(
     metrics["steps"] = sum(one.steps for one in trained)
     metrics["processed"] = sum(one.processed for one in trained)
     if computed:
-        metrics["effort"] = metrics["processed"] + sum(one.effort for one in computed)
+        trained_effort = sum(one.processed * one.share for one in trained)
+        metrics["effort"] = trained_effort + sum(one.effort for one in computed)
         metrics["processed"] += sum(one.examples for one in computed)
     if trained:
         metrics["examples"] = trained[-1].examples

@@ -3,11 +3,13 @@
 In a simulation the workers are set up directly and nothing is sent. On Flower's own grids every
 node says which client it is (`query`), then receives the run's configuration and, in experiments
 where a common data set is shared out, the numbers of its rows (`query.enrol`). This set-up is
-sent once per run and stands outside the tables, as the rows do in a real deployment.
+sent once per run and stands outside the tables, as the rows do in a real deployment. A device with
+data of its own gets the public rows (`data.public`) themselves in this way, if there are any.
 """
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +17,7 @@ import numpy as np
 from flwr.app import ConfigRecord, RecordDict
 from numpy.typing import NDArray
 
+from federation.data.public import PublicRows
 from federation.errors import ClientError
 
 NOT_ENROLLED = "this node was not told about the run"
@@ -22,17 +25,25 @@ NOT_ENROLLED = "this node was not told about the run"
 
 @dataclass(frozen=True)
 class Enrolment:
-    """The run's id, the client configuration, and row numbers (None: the device's own data)."""
+    """The run's id, the client configuration, and row numbers (None: the device's own data).
+
+    `public` are the rows that everybody holds, for a device that cannot find them by itself.
+    """
 
     run: str
     config_json: str
     rows: NDArray[Any] | None
+    public: PublicRows | None = None
 
     def to_record(self) -> ConfigRecord:
         """As it travels and as the node keeps it."""
         record = ConfigRecord({"run": self.run, "config": self.config_json})
         if self.rows is not None:
             record["rows"] = np.asarray(self.rows, "<i8").tobytes()
+        if self.public is not None:
+            for name, values in (("x", self.public.x), ("y", self.public.y)):
+                if values is not None:
+                    record[f"public-{name}"] = _npy(values)
         return record
 
     @classmethod
@@ -40,7 +51,19 @@ class Enrolment:
         """Read back what `to_record` wrote."""
         rows = record.get("rows")
         numbers = np.frombuffer(rows, "<i8") if isinstance(rows, bytes) else None
-        return cls(str(record["run"]), str(record["config"]), numbers)
+        x, y = (_values(record.get(f"public-{name}")) for name in "xy")
+        public = None if x is None else PublicRows(x, y)
+        return cls(str(record["run"]), str(record["config"]), numbers, public)
+
+
+def _npy(values: NDArray[Any]) -> bytes:
+    file = io.BytesIO()
+    np.save(file, values, allow_pickle=False)
+    return file.getvalue()
+
+
+def _values(data: object) -> NDArray[Any] | None:
+    return np.load(io.BytesIO(data), allow_pickle=False) if isinstance(data, bytes) else None
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from federation.arrays import Parts
 from federation.messages import Reply, Request
 from federation.outlook import Outlook
 from federation.reduce import Total
+
+if TYPE_CHECKING:
+    from federation.desk import Desk
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,10 @@ class Fleet(Protocol):
 
     def state(self) -> Parts:
         """What a checkpoint must hold for the fleet to go on."""
+
+    @property
+    def desk(self) -> Desk | None:
+        """What the server computes with, for merges that do more than sums."""
 
     @property
     def exact(self) -> frozenset[str]:

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from federation.arrays import Parts
 from federation.energy.account import Accountant
@@ -20,6 +21,9 @@ from federation.reduce import reduce_all
 from federation.roster import Pace
 from federation.units import seconds_text
 
+if TYPE_CHECKING:
+    from federation.desk import Desk
+
 _WORLD = "world "
 
 
@@ -27,8 +31,11 @@ _WORLD = "world "
 class GridFleet(Post):
     """Sends typed requests over a grid and reads the replies.
 
-    A real grid needs a `roster`; `past_s` is the time that a resumed run had taken before.
+    A real grid needs a `roster`; `past_s` is the time that a resumed run had taken before. `desk`
+    is for merges that compute.
     """
+
+    desk: Desk | None = None
 
     @property
     def clock(self) -> str:
@@ -129,7 +136,7 @@ class GridFleet(Post):
                 self._outbox.note(reply)
         else:
             total, replies = reduce_all(self._collect(requests, limit), self.wiring.needs_replies)
-        total.population, total.exact = self.population, self.exact
+        total.population, total.exact, total.desk = self.population, self.exact, self.desk
         return Gathered(total, replies)
 
     def disown(self, replies: Sequence[Reply]) -> None:

@@ -145,7 +145,14 @@ class Outbox:
         more = {} if undo is None else {"undo": undo}
         content = request_content(wiring.config_digest, body, sent.payloads, more)
         uplink = wiring.uplink.of_task(name, step)
-        expected = Expectation(body.round, body.kind, uplink, answer, task=body.task)
+        expected = Expectation(
+            body.round,
+            body.kind,
+            uplink,
+            answer,
+            needs_replies=wiring.needs_replies,
+            task=body.task,
+        )
         return Written(content, content_bytes(content), expected)
 
     def expected(self, body: Body) -> Expectation:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from flwr.app import Message, RecordDict
@@ -33,6 +34,9 @@ from federation.messages import (
 )
 from federation.transport import ABSURD, Channel, PartSpecs, Place
 from federation.wire import content_bytes
+
+if TYPE_CHECKING:
+    from federation.desk import Desk
 
 CHUNKS = 32
 NODE_GONE = 5  # Flower's code for a node that is no longer there
@@ -62,10 +66,11 @@ Sums = dict[str, dict[str, NDArray[np.float64]]]
 class Total:
     """Sum of weight x value over the counted replies, per part and array, in float64.
 
-    The fleet fills in `population`, the number of registered clients, and `exact`, the names of
-    the arrays that no gradient moves (batch statistics, counters): they are averaged, never stepped
-    over the mean. `replies` are the counted replies with their parts, in order, where the algorithm
-    asks for them (`Algorithm.needs_replies`), else none.
+    The fleet fills in `population`, the number of registered clients; `exact`, the names of the
+    arrays that no gradient moves (batch statistics, counters): they are averaged, never stepped
+    over the mean; and `desk`, what the server computes with, where it has one. `replies` are the
+    counted replies with their parts, in order, where the algorithm asks for them
+    (`Algorithm.needs_replies`), else none.
     """
 
     parts: Sums = field(default_factory=dict)
@@ -74,6 +79,7 @@ class Total:
     population: int = 0
     exact: frozenset[str] = frozenset()
     replies: list[Reply] = field(default_factory=list)
+    desk: Desk | None = None
     sums: dict[str, float] = field(default_factory=dict)
 
     def add(self, parts: Parts, weight: float, metrics: dict[str, float]) -> None:

@@ -14,8 +14,9 @@ from collections.abc import Callable
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
-from clients.build import wiring
+from clients.build import teaching, wiring
 from federation.client_state import StateStore
+from federation.data.public import public_rows
 from federation.desk import Desk
 from federation.enrolment import Enrolment
 from federation.errors import PacelineError, RunError
@@ -87,7 +88,8 @@ def _drive(
     made: Materials,
     start: Start | None,
 ) -> None:
-    scenario, algorithm = run.scenario, build_algorithm(run.scenario.strategy)
+    scenario = run.scenario
+    algorithm = build_algorithm(scenario.strategy, scenario.data.public)
     chooser = build_chooser(scenario)
     if start is not None:
         chooser.restore(start.fleet)
@@ -115,8 +117,7 @@ def _drive(
             session.open(initial)
         state = initial if start is None else start.state
         count = scenario.clients_per_round
-        desk = Desk(scenario, made.dataset)
-        asked = Plan(scenario.seed, first, scenario.rounds, count, chooser, desk)
+        asked = Plan(scenario.seed, first, scenario.rounds, count, chooser, fleet.desk)
         schedule = build_schedule(scenario.strategy)
         state = session.play(schedule.rounds(fleet, algorithm, state, asked)) or state
     checkpoint.save_model(folder.model_path, state["model"])
@@ -133,7 +134,7 @@ def _fleet(
     start: Start | None,
 ) -> GridFleet:
     scenario, config = run.scenario, client_config(run.scenario)
-    algorithm = build_algorithm(scenario.strategy)
+    algorithm = build_algorithm(scenario.strategy, scenario.data.public)
     told = wiring(
         config,
         algorithm,
@@ -146,7 +147,8 @@ def _fleet(
         grid.resume_at(past_s)
     if roster is not None:
         roster.begin(clients, _enrolment(folder, config, made), scenario.engine.timeout_s)
-    fleet = GridFleet(grid, clients, told, roster, past_s)
+    desk = Desk(scenario, made.dataset, teaching(scenario))
+    fleet = GridFleet(grid, clients, told, roster, past_s, desk=desk)
     if start is not None:
         fleet.restore(start.fleet)
     return fleet
@@ -162,8 +164,15 @@ def _server_memory(folder: RunFolder, config: ClientConfig) -> StateStore | None
 def _enrolment(
     folder: RunFolder, config: ClientConfig, made: Materials
 ) -> Callable[[int, bool], Enrolment]:
+    data, dataset = config.data, made.dataset
+
     def enrolment_of(client: int, own_data: bool) -> Enrolment:
-        rows = None if own_data else made.assignment.rows_of(client)
-        return Enrolment(folder.run_id(), config.to_json(), rows)
+        told = folder.run_id(), config.to_json()
+        if not own_data:
+            return Enrolment(*told, made.assignment.rows_of(client))
+        if not data.public:
+            return Enrolment(*told, None)
+        public = public_rows(dataset, data.public, data.normalize, config.seed)
+        return Enrolment(*told, None, public)
 
     return enrolment_of

@@ -75,7 +75,7 @@ def _record(label: str, folder: RunFolder, to_accuracy: float | None) -> Record:
     rows = folder.rounds()
     spent = list(accumulate(rows, Spent.after, initial=Spent()))[1:]
     record = {"run": label, **_settings(rows), "status": _status(folder, rows)}
-    record |= _outcome(rows) | _cost(rows, spent)
+    record |= _outcome(rows, folder.client_accuracy()) | _cost(rows, spent)
     if to_accuracy is not None:
         record |= _crossing(rows, spent, to_accuracy)
     return record
@@ -106,13 +106,14 @@ def _planned_rounds(folder: RunFolder) -> int:
         raise FolderError(f"cannot read `rounds` from {path}: restore the file") from error
 
 
-def _outcome(rows: Sequence[RoundRow]) -> Record:
+def _outcome(rows: Sequence[RoundRow], of_clients: float | None) -> Record:
     accuracies = [row.accuracy for row in rows if row.accuracy is not None]
     return {
         "rounds": _last_round(rows),
         "stopped": rows[-1].stopped if rows else None,
         "final_accuracy": _last(accuracies),
         "best_accuracy": max(accuracies, default=None),
+        "client_accuracy": of_clients,
         "final_metric": None if accuracies else _last([row.metric for row in rows]),
         "loss": _last([row.loss for row in rows]),
     }
@@ -171,7 +172,12 @@ def _mark_open(records: Sequence[Record], figures: Sequence[str]) -> None:
 
 def _without_idle_columns(records: Sequence[Record]) -> list[Record]:
     """Leaves out columns that say nothing about any of the runs."""
-    optional = {"stopped", "final_metric", *chain(*map(_names, (*_TOTALS, *_CROSSING)))}
+    optional = {
+        "stopped",
+        "client_accuracy",
+        "final_metric",
+        *chain(*map(_names, (*_TOTALS, *_CROSSING))),
+    }
     idle = {name for name in optional if all(record.get(name) is None for record in records)}
     if all(record["downlink_codec"] in (None, "none") for record in records):
         idle.add("downlink_codec")

@@ -32,7 +32,7 @@ def check_links(scenario: Scenario, model: Spec) -> None:
 
 def known_sizes(scenario: Scenario, model: Spec) -> dict[Direction, int]:
     """Bytes of the values that go each way, where they go uncompressed."""
-    algorithm = build_algorithm(scenario.strategy)
+    algorithm = build_algorithm(scenario.strategy, scenario.data.public)
     sizes: dict[Direction, int] = {}
     if not parse_chain(scenario.downlink.codec):
         sizes["downlink"] = _bytes(algorithm.downlink_specs(model))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from federation import stopping
 from federation.arrays import Spec
+from federation.data import relabel
 from federation.data.dataset import Dataset
 from federation.data.partition import Assignment, cached_assignment
 from federation.data.source import load
@@ -89,6 +90,7 @@ def _located(said: Scenario, path: Path, going_on: Path | None) -> Scenario:
 def materials(scenario: Scenario) -> Materials:
     """Load the data, share it out and build the model. Raises BadInput where they do not fit."""
     dataset = load(scenario.data)
+    relabel.check(scenario.data.tasks, dataset)
     assignment = shared_out(scenario, dataset)
     return Materials(dataset, assignment, _learner(scenario, dataset))
 
@@ -137,7 +139,7 @@ def _check_names(scenario: Scenario, where: str) -> None:
     strategy = scenario.strategy
     try:
         build_schedule(strategy)
-        build_algorithm(strategy).check(scenario.local)
+        build_algorithm(strategy, scenario.data.public).check(scenario.local)
         build_policy(strategy)
         check_arguments(strategy)
         check_selection(strategy)
@@ -240,7 +242,8 @@ def _check_training(scenario: Scenario) -> Spec:
     from strategies.catalogue import build_algorithm, build_schedule
 
     made = materials(scenario)
-    algorithm, spec = build_algorithm(scenario.strategy), made.learner.spec
+    algorithm = build_algorithm(scenario.strategy, scenario.data.public)
+    spec = made.learner.spec
     algorithm.init(made.learner.arrays(), spec)
     build_schedule(scenario.strategy).check(scenario, algorithm, spec)
     stopping.check(scenario, made.learner.task.metric_name)

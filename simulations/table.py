@@ -48,6 +48,7 @@ _COLUMNS: Final[Mapping[str, _Column]] = {
     "stopped": _Column("stopped", rank=5, setting=True),
     "final_accuracy": _Column("accuracy", percent_text, max),
     "best_accuracy": _Column("best", percent_text, max, 9),
+    "client_accuracy": _Column("clients' own", percent_text, max),
     "final_metric": _Column("metric", "{:.4g}".format),
     "loss": _Column("loss", "{:.4f}".format, min, 8),
     "virtual_time_s": _Column("time", seconds_text, min),

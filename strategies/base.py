@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from federation.arrays import Arrays, Parts, Spec
 from federation.errors import ClientError
 from federation.fleet import Fleet
-from federation.messages import TRAIN, Task
+from federation.messages import TRAIN, Body, Task
 from federation.reduce import Total
 from federation.rounds import RoundResult, State
 from federation.scenario.schema import LocalConfig, Scenario
@@ -41,7 +41,10 @@ class Train:
     `penalty(parameters, start)` is added to the loss; `correction` is added to every gradient.
     `local` replaces the scenario's `[local]`. `optimizer` is what the optimiser remembered when it
     was last here: {} of one that has done nothing yet, None for one that starts anew and is not
-    asked afterwards.
+    asked afterwards. Parameters in `frozen` are not moved. `rows` are inputs and targets in place
+    of the client's own, and `loss(outputs, targets)` stands in place of the task's mean loss.
+    `model` makes of the run's model the one to train; an example costs `share` of what the run's
+    model takes.
     """
 
     start: Arrays
@@ -49,15 +52,20 @@ class Train:
     correction: Arrays | None = None
     local: LocalConfig | None = None
     optimizer: Arrays | None = None
+    frozen: frozenset[str] = frozenset()
+    rows: tuple[Tensor, Tensor] | None = None
+    loss: Callable[[Tensor, Tensor], Tensor] | None = None
+    model: Callable[[Learner], Learner] | None = None
+    share: float = 1.0
 
 
 @dataclass(frozen=True)
 class Trained:
     """The result of one local training.
 
-    `examples` are the rows the client holds, `processed` those that went through a gradient
+    `examples` are the rows it trained on, `processed` those that went through a gradient
     (with repetitions), `loss` is the mean over them. `optimizer` is what the optimiser remembers,
-    if the job asked for it.
+    if the job asked for it. `share` is the job's.
     """
 
     arrays: Arrays
@@ -66,6 +74,7 @@ class Trained:
     processed: int
     loss: float
     optimizer: Arrays = field(default_factory=dict)
+    share: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -86,11 +95,13 @@ class Computed:
 class Compute:
     """Something else than a training: `work(learner, x, y)` over the client's rows, on one thread.
 
+    With `public` the rows are those that everybody holds (`data.public`) instead.
     The learner holds whatever weights it was left with: `work` loads those that it needs, and draws
     random numbers from generators of its own. A half that yields this gets the `Computed` back.
     """
 
     work: Callable[[Learner, Tensor, Tensor | None], Computed]
+    public: bool = False
 
 
 @dataclass(frozen=True)
@@ -164,6 +175,13 @@ class Algorithm(ABC):
         """What travels to the clients."""
         return {"model": state["model"]}
 
+    def asked(self, state: State, number: int, client: int) -> Body | None:
+        """What this client alone is asked in a round: a task. None: all are sent `broadcast`.
+
+        All tasks of a round must have the same `specs`. Raises nothing.
+        """
+        return None
+
     def downlink_specs(self, model: Spec) -> PartSpecs:
         """The parts that `broadcast` sends."""
         return {"model": model}
@@ -196,12 +214,16 @@ class Algorithm(ABC):
         """What travels to a client that is to test the model: the part "model" of `broadcast`."""
         return {"model": self.broadcast(state)["model"]}
 
+    def tested_specs(self, model: Spec) -> PartSpecs:
+        """The part "model" that `tested` sends."""
+        return {"model": self.downlink_specs(model)["model"]}
+
     @abstractmethod
     def merge(self, state: State, total: Total) -> State:
         """The server half: the state after the contributions in `total`.
 
         `total.population` is the number of registered clients; `total.exact` names the model's
-        arrays that no gradient moves.
+        arrays that no gradient moves; `total.desk` is what the server computes with.
         """
 
 

@@ -27,12 +27,19 @@ def schedules() -> Registry[Schedule]:
     return Registry("strategy.schedule", "strategies.schedules", Schedule)  # type: ignore[type-abstract]
 
 
-def build_algorithm(config: StrategyConfig) -> Algorithm:
-    """The algorithm of a strategy, with its share of `strategy.args`."""
+def build_algorithm(config: StrategyConfig, public: int = 0) -> Algorithm:
+    """The algorithm of a strategy, with its share of `strategy.args`.
+
+    A field whose metadata say `"of": "data.public"` is no argument: it gets `public`, the number of
+    rows that everybody holds.
+    """
     owner = algorithms().get(config.algorithm)
     known = {name for one in _owners(config) for name in _field_names(one)}
     others = {name: value for name, value in config.args.items() if name not in known}
-    return _build(owner, {**config.args, **dict.fromkeys(_rest(owner), others)})
+    built = _build(owner, {**config.args, **dict.fromkeys(_rest(owner), others)})
+    fields = dataclasses.fields(built)  # type: ignore[arg-type]
+    told = [field.name for field in fields if field.metadata.get("of") == "data.public"]
+    return dataclasses.replace(built, **dict.fromkeys(told, public)) if told else built  # type: ignore[type-var]
 
 
 def build_schedule(config: StrategyConfig) -> Schedule:
@@ -117,7 +124,7 @@ def _build(owner: type[T], arguments: Mapping[str, object]) -> T:
 
 def _field_names(owner: type[object]) -> list[str]:
     fields = dataclasses.fields(owner)  # type: ignore[arg-type]
-    return [field.name for field in fields if "rest" not in field.metadata]
+    return [f.name for f in fields if not f.metadata.keys() & {"rest", "of"}]
 
 
 def _fits(value: object, hint: object) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -41,7 +41,13 @@ class EagerEngine:
     def run(self, jobs: Sequence[Job]) -> list[Trained]:
         """The results, in the order of the jobs."""
         with exact_kernels(), torch.random.fork_rng(devices=[]):
-            return [self._train(job) for job in jobs]
+            return [self._for(job)._train(job) for job in jobs]
+
+    def _for(self, job: Job) -> EagerEngine:
+        """An engine of the model that a job is to train."""
+        if job.train.model is None:
+            return self
+        return replace(self, learner=job.train.model(self.learner), compiled=None)
 
     def _train(self, job: Job) -> Trained:
         learner, local = self.learner, job.train.local or self.local
@@ -51,7 +57,7 @@ class EagerEngine:
         learner.load(job.train.start)
         learner.module.train()
         extra = _Extra.of(learner, job)
-        named = {name: p for name, p in extra.parameters.items() if p.requires_grad}
+        named = extra.trained
         optimizer = build_optimizer(local, rate(local, job.round, self.rounds))
         recall(optimizer, list(named), job.train.optimizer or {})
         step = _Step(self, job, local.clip_norm, list(named.values()), optimizer, extra)
@@ -63,11 +69,16 @@ class EagerEngine:
         processed = sum(counts)
         loss = float(means @ np.array(counts)) / processed
         memory = {} if job.train.optimizer is None else remembered(optimizer, list(named))
-        return Trained(learner.arrays(), len(counts), len(job.inputs), processed, loss, memory)
+        told = (len(counts), len(job.inputs), processed, loss, memory, job.train.share)
+        return Trained(learner.arrays(), *told)
 
-    def loss(self, given: Tensor, wanted: Tensor) -> Tensor:
-        """The mean loss of a batch, in float32."""
+    def loss(self, inputs: Tensor, targets: Tensor | None, other: Loss | None = None) -> Tensor:
+        """The mean loss of a batch, in float32; `other` stands in place of the task's."""
         with self._precision():
+            if other is not None:
+                assert targets is not None
+                return other(self.learner.module(inputs), targets).float()
+            given, wanted = self.learner.task.batch(inputs, targets)
             if self.compiled is not None:
                 return self.compiled(given, wanted).float()
             return self.learner.task.loss(self.learner.module(given), wanted).float()
@@ -94,7 +105,7 @@ class _Step:
         job, extra, trained = self.job, self.extra, self.trained
         inputs = torch.index_select(job.inputs, 0, index)
         targets = None if job.targets is None else torch.index_select(job.targets, 0, index)
-        loss = self.engine.loss(*self.engine.learner.task.batch(inputs, targets))
+        loss = self.engine.loss(inputs, targets, job.train.loss)
         whole = loss + extra.penalty() if extra.has_penalty else loss
         gradients = list(torch.autograd.grad(whole, trained, materialize_grads=True))
         extra.correct(gradients)
@@ -111,17 +122,18 @@ class _Extra:
 
     job: Job
     parameters: Mapping[str, torch.nn.Parameter]
+    trained: Mapping[str, torch.nn.Parameter]
     start: Mapping[str, Tensor]
     corrections: Sequence[tuple[int, Tensor]]
 
     @classmethod
     def of(cls, learner: Learner, job: Job) -> _Extra:
         parameters = dict(learner.module.named_parameters())
-        start = {}
+        start, frozen = {}, job.train.frozen
         if job.train.penalty is not None:
             start = {name: value.detach().clone() for name, value in parameters.items()}
-        trained = [name for name, value in parameters.items() if value.requires_grad]
-        return cls(job, parameters, start, _tensors(job.train.correction, trained))
+        moved = {n: v for n, v in parameters.items() if v.requires_grad and n not in frozen}
+        return cls(job, parameters, moved, start, _tensors(job.train.correction, list(moved)))
 
     @property
     def has_penalty(self) -> bool:

@@ -11,20 +11,28 @@ from strategies.base import Trained
 
 @dataclass(frozen=True)
 class MixedEngine:
-    """Jobs whose optimiser goes on from an earlier round train one by one."""
+    """Jobs with something that stacks do not know train one by one.
+
+    That is an optimiser that goes on from an earlier round, weights held still, another loss.
+    """
 
     stacked: Engine
     eager: Engine
 
     def run(self, jobs: Sequence[Job]) -> list[Trained]:
         """The results, in the order of the jobs."""
-        goes_on = [job.train.optimizer is not None for job in jobs]
-        if not any(goes_on):
+        alone = [_alone(job) for job in jobs]
+        if not any(alone):
             return self.stacked.run(jobs)
-        if all(goes_on):
+        if all(alone):
             return self.eager.run(jobs)
         results: dict[int, Trained] = {}
         for engine, taken in ((self.stacked, False), (self.eager, True)):
-            places = [place for place, one in enumerate(goes_on) if one == taken]
+            places = [place for place, one in enumerate(alone) if one == taken]
             results |= zip(places, engine.run([jobs[place] for place in places]), strict=True)
         return [results[place] for place in range(len(jobs))]
+
+
+def _alone(job: Job) -> bool:
+    train = job.train
+    return train.optimizer is not None or bool(train.frozen) or train.loss is not None

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from federation.data import cache, extended_dirichlet, partition_file, source
+from federation.data import cache, extended_dirichlet, partition_file, public, source
 from federation.data.dataset import Dataset
 from federation.data.partition_checks import BY_LABEL, check_column, check_fit
 from federation.errors import DataError
@@ -73,13 +73,17 @@ class Table(Assignment):
 
 @dataclass(frozen=True)
 class Resampled(Assignment):
-    """Each client draws `examples` of `total` rows when it is asked; costs no memory a client."""
+    """Each client draws `examples` of `total` rows when it is asked; costs no memory a client.
+
+    Where only some rows are to be had, `among` holds their numbers.
+    """
 
     population: int
     examples: int
     total: int
     seed: int
     provenance: str
+    among: NDArray[np.int64] | None = None
 
     @property
     def clients(self) -> int:
@@ -91,6 +95,7 @@ class Resampled(Assignment):
         self._check(client)
         rng = generator(self.seed, "resampled-rows", client)
         rows = rng.choice(self.total, self.examples, replace=False)
+        rows = rows if self.among is None else self.among[rows]
         rows.flags.writeable = False
         return rows
 
@@ -111,6 +116,8 @@ def cached_assignment(
     identity: list[object] = [
         dataset.fingerprint, config.partition.model_dump(mode="json"), config.clients, seed
     ]  # fmt: skip
+    if config.public:
+        identity.append(config.public)
     if isinstance(config.partition, kinds.File):
         path = partition_file.find(config.partition.path, config.dir)
         identity += [str(path), path.stat().st_size, path.stat().st_mtime_ns]
@@ -134,9 +141,32 @@ def assign(
     """Share the training rows out as `config.partition` says.
 
     `columns` may hold the column that `natural` or `continuous` look at, one value a training row;
-    without it, it is read from the source. Raises DataError where the recipe does not fit the data
-    or leaves a client without rows.
+    without it, it is read from the source. Rows that are public are shared out to nobody. Raises
+    DataError where the recipe does not fit the data or leaves a client without rows.
     """
+    if not config.public:
+        return _assign(config, dataset, seed, columns)
+    private = public.private_numbers(len(dataset.train), config.public, seed)
+    if isinstance(config.partition, _BY_COLUMN):
+        name, given = config.partition.column, columns or {}
+        values = given[name] if name in given else source.read_column(config, name)
+        columns = {name: values[private]}
+    shared = _assign(config, public.without(dataset, private), seed, columns)
+    note = f"{shared.provenance}, {config.public} public"
+    if isinstance(shared, Resampled):
+        return replace(shared, provenance=note, among=private)
+    assert isinstance(shared, Table)
+    rows = private[shared.rows].astype(_row_type(len(dataset.train)))
+    return replace(shared, rows=rows, provenance=note)
+
+
+def _assign(
+    config: DataConfig,
+    dataset: Dataset,
+    seed: int,
+    columns: Mapping[str, NDArray[Any]] | None,
+) -> Assignment:
+    """Share out all training rows of `dataset`."""
     recipe, clients, rows = config.partition, config.clients, len(dataset.train)
     check_fit(recipe, clients, dataset)
     if isinstance(recipe, kinds.Resampled):

@@ -23,9 +23,9 @@ from typing import Any, Final, Literal
 
 from federation.errors import FolderError, PacelineError
 from federation.results import checkpoint, durable
-from federation.results.parquet import read_table
+from federation.results.parquet import read_columns, read_table
 from federation.results.store import FILE_NAME, Store
-from federation.results.tables import TABLES, RoundRow
+from federation.results.tables import TABLES, ClientRow, RoundRow
 
 Status = Literal["finished", "unfinished", "failed"]
 
@@ -185,6 +185,24 @@ class RunFolder:
             return read_table(self.path / "rounds.parquet", RoundRow)
         with Store.view(self.path) as store:
             return list(store.rows(RoundRow))
+
+    def client_accuracy(self) -> float | None:
+        """Mean over the clients of a round on their own rows, in the last round that has it."""
+        if self.is_finished():
+            found = _tests(self.path)
+        else:
+            with Store.view(self.path) as store:
+                found = [(row.round, row.accuracy) for row in store.rows(ClientRow)]
+        tested = [(number, value) for number, value in found if value is not None]
+        last = max((number for number, _ in tested), default=0)
+        values = [value for number, value in tested if number == last]
+        return sum(values) / len(values) if values else None
+
+
+def _tests(path: Path) -> list[tuple[int, float | None]]:
+    """Round and accuracy of every client's row; none where the table is not there."""
+    table = path / "clients.parquet"
+    return read_columns(table, ["round", "accuracy"]) if table.exists() else []
 
 
 def _locked(descriptor: int) -> bool:

@@ -54,3 +54,16 @@ def read_table(path: Path, row_type: type[Row]) -> list[Row]:
         return [row_type(**dict(zip(known, row, strict=True))) for row in zip(*values, strict=True)]
     except TypeError as error:
         raise FolderError(f"{path} is not a table of this version: {error}") from error
+
+
+def read_columns(path: Path, names: Sequence[str]) -> list[tuple[Any, ...]]:
+    """Some columns of a file written by `write_table`, row by row. Raises FolderError as above."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        table = parquet.read_table(path, columns=list(names))
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise FolderError(f"cannot read {path}: {reason}; export it again with --resume") from error
+    return list(zip(*(table.column(name).to_pylist() for name in names), strict=True))

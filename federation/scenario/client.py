@@ -25,6 +25,8 @@ class ClientDataConfig(Section):
     label: str | None
     normalize: bool
     holdout: float
+    public: int
+    tasks: list[list[int]]
 
 
 class ClientConfig(Section):
@@ -63,6 +65,8 @@ def client_config(scenario: Scenario) -> ClientConfig:
             label=data.label,
             normalize=data.normalize,
             holdout=data.holdout,
+            public=data.public,
+            tasks=data.tasks,
         ),
         model=scenario.model,
         local=scenario.local,

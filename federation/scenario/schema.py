@@ -21,6 +21,7 @@ from pydantic import (
 
 from federation.scenario.fleet import EnergyConfig, FleetShare, ServerConfig
 from federation.scenario.partitions import (
+    File,
     Iid,
     InnerDirichlet,
     Partition,
@@ -53,6 +54,8 @@ class DataConfig(Section):
     clients: PositiveInt
     partition: Partition = Iid()
     holdout: Fraction = 0.0
+    public: NonNegativeInt = 0
+    tasks: list[list[NonNegativeInt]] = []
 
     @model_validator(mode="after")
     def _check(self) -> DataConfig:
@@ -60,6 +63,8 @@ class DataConfig(Section):
             given = len(self.partition.sizes)
             if given != self.clients:
                 raise ValueError(f"partition.sizes has {given} numbers, clients = {self.clients}")
+        if self.public and isinstance(self.partition, File):
+            raise ValueError("public rows are drawn, partition.kind = 'file' says all: take one")
         return self
 
 

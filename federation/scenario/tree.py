@@ -128,7 +128,8 @@ def _describe_bare(bare: Any) -> str:
         return " or ".join(repr(choice) for choice in get_args(bare))
     if get_origin(bare) is list:
         item = _describe_bare(_bare(get_args(bare)[0]))
-        return f"a list of {item.removeprefix('a ')}" + ("" if item == "text" else "s")
+        item = item.removeprefix("a ").replace("list of", "lists of")
+        return f"a list of {item}" + ("" if item == "text" or item[-1] == "s" else "s")
     return "a table"
 
 

@@ -177,7 +177,7 @@ def merged(
     total: Total = reduce_all(replies, algorithm.needs_replies)[0]
     if not total.count:
         return state
-    total.population, total.exact = fleet.population, fleet.exact
+    total.population, total.exact, total.desk = fleet.population, fleet.exact, fleet.desk
     return algorithm.merge(state, total)
 
 

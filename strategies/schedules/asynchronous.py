@@ -141,6 +141,7 @@ class Asynchronous(Schedule):
         ]
         total, _ = reduce_all(replies, algorithm.needs_replies)
         total.population, total.exact = desk.fleet.population, desk.fleet.exact
+        total.desk = desk.fleet.desk
         return algorithm.merge(state, total)
 
     def _as_of_now(self, reply: Reply, began: Body, desk: _Desk) -> Parts:

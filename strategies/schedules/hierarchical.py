@@ -117,7 +117,7 @@ class Hierarchical(Schedule):
         total: Total = reduce_all(replies, algorithm.needs_replies)[0]
         if not total.count:
             return edge
-        total.population, total.exact = members, fleet.exact
+        total.population, total.exact, total.desk = members, fleet.exact, fleet.desk
         return Edge(algorithm.merge(edge.state, total), edge.weight + total.weight)
 
     def _cloud(self, fleet: Fleet, edges: Sequence[Edge]) -> tuple[list[Edge], list[Backhaul]]:

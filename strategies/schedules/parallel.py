@@ -23,7 +23,8 @@ class Parallel(Schedule):
             started_s = fleet.now
             chosen = sorted(self.clients(plan, number, fleet))
             body = Body(number, "train", algorithm.broadcast(state))
-            requests = [Request(client, body) for client in chosen]
+            bodies = {client: algorithm.asked(state, number, client) for client in chosen}
+            requests = [Request(client, own or body) for client, own in bodies.items()]
             gathered = fleet.gather(requests, plan.chooser.limit)
             outcomes = [outcome_of(reply) for reply in gathered.replies]
             outcomes = plan.chooser.settle(number, outcomes, fleet)

@@ -50,7 +50,8 @@ class Serial(Schedule):
             started_s = fleet.now
             outcomes: list[Outcome] = []
             for client in self.clients(plan, number, fleet):
-                body = Body(number, "train", algorithm.broadcast(state))
+                common = Body(number, "train", algorithm.broadcast(state))
+                body = algorithm.asked(state, number, client) or common
                 gathered = fleet.gather([Request(client, body)], plan.chooser.limit_of_one)
                 outcomes += [outcome_of(reply) for reply in gathered.replies]
                 if gathered.total.count:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from clients.build import wiring, workshop
+from clients.build import teaching, wiring, workshop
+from federation.desk import Desk
 from federation.errors import ClientError
 from federation.grid_fleet import GridFleet
 from federation.scenario import files
@@ -17,21 +18,25 @@ from simulations.world import World as Pretended
 from strategies.base import Algorithm, Plan, Schedule
 from strategies.selections.chooser import Chooser
 
-CLIENTS, ROUNDS, SEED = 6, 3, 5
+CLIENTS, ROUNDS, SEED, PUBLIC = 6, 3, 5, 24
 
 
 @dataclass
 class World:
-    """A fleet of clients; those in `broken` cannot read their rows."""
+    """A fleet of clients; those in `broken` cannot read their rows.
+
+    `public` rows are everybody's.
+    """
 
     made: Materials
     connect: Callable[[Algorithm, set], GridFleet]
+    public: int
 
     def play(self, schedule: Schedule, algorithm: Algorithm, per_round=4, broken=(), rounds=ROUNDS):
         """The results of all rounds, from the initial model on."""
         fleet = self.connect(algorithm, set(broken))
         state = algorithm.init(self.made.learner.arrays(), self.made.learner.spec)
-        plan = Plan(SEED, 1, rounds, per_round, Chooser(SEED, per_round))
+        plan = Plan(SEED, 1, rounds, per_round, Chooser(SEED, per_round), fleet.desk)
         return list(schedule.rounds(fleet, algorithm, state, plan))
 
 
@@ -48,7 +53,7 @@ def world(cache, tmp_path):
     """Makes worlds of six clients, unless told otherwise, that differ in their data."""
 
     def make(model="logistic", clients=CLIENTS, **tables):
-        data = {"source": "digits", "clients": clients} | tables.pop("data", {})
+        data = {"source": "digits", "clients": clients, "public": PUBLIC} | tables.pop("data", {})
         local = {"lr": 0.1, "batch_size": 16, "steps": 2} | tables.pop("local", {})
         table = {"name": "world", "seed": SEED, "rounds": ROUNDS, "data": data, "local": local}
         scenario = files.resolve(table | {"model": {"name": model}} | tables, "test")
@@ -67,8 +72,10 @@ def world(cache, tmp_path):
             object.__setattr__(runtime, "algorithm", algorithm)
             pretend = Pretended.of(scenario, 1e6, made.assignment.sizes(), 1e3)
             grid = VirtualGrid(InlineExecutor(runtime), pretend)
-            return GridFleet(grid, clients, wiring(config, algorithm, made.learner, 60.0))
+            told = wiring(config, algorithm, made.learner, 60.0)
+            desk = Desk(scenario, made.dataset, teaching(scenario))
+            return GridFleet(grid, clients, told, desk=desk)
 
-        return World(made, connect)
+        return World(made, connect, PUBLIC)
 
     return make

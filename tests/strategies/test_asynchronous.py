@@ -345,6 +345,8 @@ def scenario(**changes):
         ({"strategy": {"args": {"concurrency": 5}}}, "concurrency = 5 is more than"),
         ({"strategy": {"algorithm": "scaffold"}}, "send 'change' beside a model"),
         ({"strategy": {"algorithm": "fednova"}}, "beside a model"),
+        ({"strategy": {"algorithm": "fedmd"}}, "send 'scores' beside a model"),
+        ({"strategy": {"algorithm": "fedgkt"}}, "send 'features' and 'labels'"),
         ({"evaluation": {"per_client": True}}, "evaluation.per_client = true"),
         ({"downlink": {"codec": "int8"}}, 'set downlink.codec = "none"'),
     ],
@@ -377,8 +379,11 @@ def test_arguments_that_cannot_be_meant_are_refused(args, words):
     assert words in str(refusal.value)
 
 
+UNSUITED = {"scaffold", "fednova", "fedmd", "ds-fl", "codistillation", "fedgkt"}
+
+
 def test_every_algorithm_whose_clients_send_models_is_taken(cache):
-    for name in set(algorithms().names()) - {"scaffold", "fednova"}:
+    for name in set(algorithms().names()) - UNSUITED:
         check_materials(
             [PlannedRun("run", scenario(strategy={"algorithm": name}), Path("nowhere"))]
         )

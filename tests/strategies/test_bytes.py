@@ -8,20 +8,24 @@ from simulations.launch import simulate
 from simulations.prepare import PlannedRun, materials
 from strategies.catalogue import algorithms
 
-CLIENTS, ASKED, ROUNDS = 5, 3, 2
+CLIENTS, ASKED, ROUNDS, PUBLIC = 5, 3, 2, 30
 
-# Of W, the bytes of the model: how many times it goes to and from a client, and what goes beside.
+# Of W, the bytes of the model: how many times it goes to and from a client, and what goes beside:
+# up, or, below zero, down.
 ONCE = (1, 1, 0)
 FORMULAE = dict.fromkeys(algorithms().names(), ONCE) | {
     "scaffold": (2, 2, 0),  # a control variate both ways
     "fednova": (1, 1, 16),  # the number of steps and its square
+    "fedgkt": (64 * 10, 64 * (8 + 10), 4 * 64),  # p (q + 2 n_c b), in numbers; labels: up
+    "codistillation": (1, 1, -16),  # how many are in the mean, and which it is: down
     "handover": (2, 2, 0),  # a velocity both ways
 }
 HEAD = 8 * 10 * 4 + 10 * 4  # bytes of the last layer of the small model below
 BODY = 64 * 8 * 4 + 8 * 4
 KNOWN = {
-    "diloco", "ditto", "fedadagrad", "fedadam", "fedavg", "fedavgm", "fedbn", "feddyn", "fednova",
-    "fedper", "fedprox", "fedsgd", "fedyogi", "flower", "handover", "lg-fedavg", "scaffold",
+    "codistillation", "diloco", "ditto", "ds-fl", "fedadagrad", "fedadam", "fedavg", "fedavgm",
+    "fedbn", "feddf", "feddyn", "fedgkt", "fedmd", "fednova", "fedper", "fedprox", "fedrep",
+    "fedsgd", "fedyogi", "flower", "handover", "lg-fedavg", "scaffold",
 }  # fmt: skip
 
 
@@ -33,7 +37,7 @@ def ledger(cache, tmp_path, monkeypatch):
         table = {
             "name": "bytes",
             "rounds": ROUNDS,
-            "data": {"source": "digits", "clients": CLIENTS},
+            "data": {"source": "digits", "clients": CLIENTS, "public": PUBLIC},
             "model": {"name": model, "args": args},
             "local": {"lr": 0.1, "steps": 1},
             "strategy": {
@@ -50,6 +54,9 @@ def ledger(cache, tmp_path, monkeypatch):
     return run
 
 
+SOFT_LABELS = PUBLIC * 10 * 4  # o * n_c * b
+
+
 def test_every_algorithm_has_its_formula():
     assert set(algorithms().names()) == KNOWN, "say in FORMULAE what the new one sends"
 
@@ -58,12 +65,14 @@ def test_every_algorithm_has_its_formula():
 @pytest.mark.parametrize("algorithm", FORMULAE)
 def test_bytes_of_a_round(ledger, algorithm, schedule):
     rounds, _ = ledger(algorithm, schedule, hidden=8)
-    w = {"fedper": BODY, "lg-fedavg": HEAD}.get(algorithm, BODY + HEAD)
+    w = {"fedper": BODY, "fedrep": BODY, "lg-fedavg": HEAD}.get(algorithm, BODY + HEAD)
+    w = 4 if algorithm == "fedgkt" else w  # the bytes of a number
+    w = SOFT_LABELS if algorithm in ("fedmd", "ds-fl", "codistillation") else w
     down, up, beside = FORMULAE[algorithm]
     for row in rounds:
         assert row.clients_counted == ASKED
-        assert row.raw_downlink_bytes == ASKED * down * w
-        assert row.raw_uplink_bytes == ASKED * (up * w + beside)
+        assert row.raw_downlink_bytes == ASKED * (down * w + max(-beside, 0))
+        assert row.raw_uplink_bytes == ASKED * (up * w + max(beside, 0))
         # What is really sent is that, with some hundred bytes of Flower's records around it.
         assert 0 < row.downlink_bytes - row.raw_downlink_bytes < ASKED * 1500
         assert 0 < row.uplink_bytes - row.raw_uplink_bytes < ASKED * 1500

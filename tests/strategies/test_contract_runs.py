@@ -63,7 +63,9 @@ ARGUMENTS = {
     "hierarchical": {"cloud_period": 2},
     "fedseq": {"superclient_size": 3, "period": 2},
 }
-UNSUITED = {"asynchronous": {"scaffold", "fednova"}}  # they are refused, see test_asynchronous.py
+UNSUITED = {  # they are refused, see test_asynchronous.py
+    "asynchronous": {"scaffold", "fednova", "fedmd", "ds-fl", "codistillation", "fedgkt"}
+}
 PAIRS = [
     *((case, "parallel") for case in CASES),
     *(
@@ -88,7 +90,7 @@ def run(cache, tmp_path, monkeypatch):
         table = {
             "name": "contract",
             "rounds": 3,
-            "data": {"source": "digits", "clients": 7, "partition": partition},
+            "data": {"source": "digits", "clients": 7, "partition": partition, "public": 120},
             "model": {"name": "mlp"},
             "local": {"lr": 0.1, "batch_size": 16, "steps": 2} | local,
             "strategy": strategy | {"args": own | args},
