@@ -36,7 +36,14 @@ CASES = {name: (name, {}, {}) for name in algorithms().names()} | MORE
 ON_RAY = [
     *(
         (case, "parallel")
-        for case in ("scaffold", "fednova-epochs", "diloco-adamw", "flower-trimmed")
+        for case in (
+            "scaffold",
+            "fednova-epochs",
+            "diloco-adamw",
+            "flower-trimmed",
+            "feddf",
+            "fedgkt",
+        )
     ),
     ("fedavg", "fedseq"),
     ("scaffold", "hierarchical"),
