@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from clients.engines.base import Job
 from clients.engines.choice import choose
 from clients.engines.eager import EagerEngine
@@ -22,11 +24,12 @@ from federation.data.source import load
 from federation.desk import Lesson, Teach
 from federation.messages import Task
 from federation.models.learner import Learner, build_learner
+from federation.models.tasks import as_tensor
 from federation.outbox import Wiring
 from federation.scenario.client import ClientConfig
 from federation.scenario.schema import DataConfig, Scenario
 from federation.transport import Channel, Feedback, PartSpecs
-from strategies.base import Algorithm, Train
+from strategies.base import Algorithm, Setting, Train
 from strategies.catalogue import build_algorithm
 
 
@@ -56,7 +59,10 @@ class Workshop:
         return ClientRuntime(
             config=config,
             learner=self.learner,
-            algorithm=build_algorithm(config.strategy, config.data.public),
+            algorithm=fitted(
+                build_algorithm(config.strategy, config.data.public),
+                *(config, self.learner, self.dataset),
+            ),
             engine=engine,
             holdings=holdings(config, self.dataset, rows_of, public),
             store=StateStore(state_folder),
@@ -106,6 +112,21 @@ def wiring(
         algorithm.needs_replies,
         partial(_task_specs, algorithm, learner.spec),
     )
+
+
+def fitted(
+    algorithm: Algorithm, config: ClientConfig, learner: Learner, dataset: Dataset
+) -> Algorithm:
+    """The algorithm for the run's model and data. Raises ScenarioError where it does not fit."""
+    if type(algorithm).fitted is Algorithm.fitted:
+        return algorithm
+    split, rows = dataset.train, slice(0, 2)
+    x = as_tensor(dataset.inputs(split, rows, config.data.normalize))
+    y = None if split.y is None else as_tensor(np.array(split.y[rows]))
+    inputs, targets = learner.task.batch(x, y)
+    lossy = not uplink(config).lossless
+    told = config.model, inputs, targets, config.local, config.rounds, lossy
+    return algorithm.fitted(Setting(learner, *told))
 
 
 def _task_specs(

@@ -17,7 +17,6 @@ from clients.calls import Call
 from clients.engines.base import Engine, Job
 from clients.held import HeldVersions
 from clients.holdings import Holdings
-from clients.optimizers import rate
 from clients.requests import Asked, Reader
 from clients.told import metrics_of, said
 from federation.arrays import Arrays, Parts, Spec
@@ -25,6 +24,7 @@ from federation.client_state import StateStore
 from federation.evaluation import evaluate
 from federation.messages import TRAIN, error_content, reply_content
 from federation.models.learner import Learner
+from federation.models.optimizers import rate
 from federation.precision import exact_kernels
 from federation.scenario.client import ClientConfig
 from federation.transport import Channel, PartSpecs, Place

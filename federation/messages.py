@@ -62,6 +62,12 @@ class Body:
         """Bytes of the values before encoding."""
         return sum(raw_bytes(arrays) for arrays in self.parts.values())
 
+    @property
+    def label(self) -> str:
+        """Which of a client's exchanges it is; chance befalls each by itself."""
+        task = self.task
+        return str(self.round) if task == TRAIN else f"{self.round} {task.name} {task.step}"
+
 
 @dataclass(frozen=True)
 class Request:

@@ -65,7 +65,7 @@ class Post:
                 0 if node is None else node,
                 request.body.kind,
                 ttl=self.wiring.timeout_s + _TTL_MARGIN_S,
-                group_id=str(request.body.round),
+                group_id=request.body.label,
             )
             sent.append(Sent(request, message, written.expected, written.sent_bytes, now))
         return sent

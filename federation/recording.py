@@ -55,7 +55,8 @@ class Recorder:
         )
 
     def _costs(self, result: RoundResult, tests: Sequence[Reply], now_s: float) -> Costs:
-        replies = [*(one.reply for one in result.outcomes), *tests]
+        exchanges = result.exchanges or result.outcomes
+        replies = [*(one.reply for one in exchanges), *tests]
         waiting_s = waiting(replies, (result.started_s, now_s), result.under_way)
         if self.accountant is None:
             return Costs(replies, waiting_s)
@@ -135,7 +136,7 @@ class Recorder:
         self, result: RoundResult, tests: Sequence[Reply], costs: Costs
     ) -> list[ExchangeRow]:
         rows: list[ExchangeRow] = []
-        statuses = [(one.reply, one.status) for one in result.outcomes]
+        statuses = [(one.reply, one.status) for one in result.exchanges or result.outcomes]
         statuses += [(test, outcome_of(test).status) for test in tests]
         for (reply, status), usage in zip(statuses, costs.usages, strict=True):
             rows.append(self._downlink(len(rows), result.round, reply, status, usage.down))

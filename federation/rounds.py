@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from federation.arrays import Parts
@@ -43,6 +43,8 @@ class RoundResult:
     `under_way` are the clients that are still at work, each with the time since when.
     `servers` names whom a client speaks with where that is not the "server"; `transfers` are those
     beside its exchanges.
+    `exchanges` are all replies of a round in which a client gives several; `outcomes` then has one
+    for each client (`whole`).
     """
 
     round: int
@@ -53,6 +55,7 @@ class RoundResult:
     under_way: tuple[tuple[int, float], ...] = ()
     servers: Mapping[int, str] = field(default_factory=dict)
     transfers: Sequence[Backhaul] = ()
+    exchanges: tuple[Outcome, ...] = ()
 
 
 def outcome_of(reply: Reply) -> Outcome:
@@ -60,3 +63,19 @@ def outcome_of(reply: Reply) -> Outcome:
     if reply.ok:
         return Outcome(reply, "counted")
     return Outcome(reply, reply.fault, reply.error or "")
+
+
+def whole(outcomes: Sequence[Outcome]) -> Outcome:
+    """What became of a client that replied several times in a round: sums, and how it ended."""
+    last, counts = outcomes[-1], ("steps", "processed", "effort")
+    known = [one.reply.metrics for one in outcomes]
+    metrics = {name: value for one in known for name, value in one.items()}
+    metrics |= {name: sum(one.get(name, 0.0) for one in known) for name in counts}
+    losses = [one for one in known if "train_loss" in one]
+    if losses:
+        rows = sum(one["trained"] for one in losses)
+        metrics["train_loss"] = sum(one["train_loss"] * one["trained"] for one in losses) / rows
+    times = [one.reply.timing.compute_s for one in outcomes]
+    seconds = sum(time for time in times if time is not None) if any(times) else None
+    timing = replace(last.reply.timing, compute_s=seconds)
+    return replace(last, reply=replace(last.reply, metrics=metrics, timing=timing))

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
-from clients.build import teaching, wiring
+from clients.build import fitted, teaching, wiring
 from federation.client_state import StateStore
 from federation.data.public import public_rows
 from federation.desk import Desk
@@ -29,11 +29,12 @@ from federation.results.folder import RunFolder
 from federation.results.store import Store
 from federation.roster import Roster
 from federation.scenario.client import ClientConfig, client_config
+from federation.scenario.schema import Scenario
 from federation.session import Journal, Session, Start, start_of
 from federation.simulated_grid import SimulatedGrid
 from simulations.launch import open_folder
 from simulations.prepare import Materials, PlannedRun, check_materials, materials, plan
-from strategies.base import Plan
+from strategies.base import Algorithm, Plan
 from strategies.catalogue import build_algorithm, build_chooser, build_schedule
 
 app = ServerApp()
@@ -88,8 +89,7 @@ def _drive(
     made: Materials,
     start: Start | None,
 ) -> None:
-    scenario = run.scenario
-    algorithm = build_algorithm(scenario.strategy, scenario.data.public)
+    scenario, algorithm = run.scenario, _algorithm(run.scenario, made)
     chooser = build_chooser(scenario)
     if start is not None:
         chooser.restore(start.fleet)
@@ -134,7 +134,7 @@ def _fleet(
     start: Start | None,
 ) -> GridFleet:
     scenario, config = run.scenario, client_config(run.scenario)
-    algorithm = build_algorithm(scenario.strategy, scenario.data.public)
+    algorithm = _algorithm(scenario, made)
     told = wiring(
         config,
         algorithm,
@@ -152,6 +152,12 @@ def _fleet(
     if start is not None:
         fleet.restore(start.fleet)
     return fleet
+
+
+def _algorithm(scenario: Scenario, made: Materials) -> Algorithm:
+    """The scenario's, fitted to its model and data."""
+    built = build_algorithm(scenario.strategy, scenario.data.public)
+    return fitted(built, client_config(scenario), made.learner, made.dataset)
 
 
 def _server_memory(folder: RunFolder, config: ClientConfig) -> StateStore | None:

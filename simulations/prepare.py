@@ -238,6 +238,8 @@ def _check_trace(scenario: Scenario) -> None:
 
 def _check_training(scenario: Scenario) -> Spec:
     """The model's arrays, after a trial step on the data. Raises BadInput."""
+    from clients.build import fitted
+    from federation.scenario.client import client_config
     from simulations.trial import check_step
     from strategies.catalogue import build_algorithm, build_schedule
 
@@ -247,5 +249,6 @@ def _check_training(scenario: Scenario) -> Spec:
     algorithm.init(made.learner.arrays(), spec)
     build_schedule(scenario.strategy).check(scenario, algorithm, spec)
     stopping.check(scenario, made.learner.task.metric_name)
+    fitted(algorithm, client_config(scenario), made.learner, made.dataset)
     check_step(scenario, made.dataset, made.learner)
     return spec

@@ -20,7 +20,7 @@ from federation.fleet import Fleet
 from federation.messages import TRAIN, Body, Task
 from federation.reduce import Total
 from federation.rounds import RoundResult, State
-from federation.scenario.schema import LocalConfig, Scenario
+from federation.scenario.schema import LocalConfig, ModelConfig, Scenario
 from federation.transport import PartSpecs
 
 if TYPE_CHECKING:
@@ -139,6 +139,23 @@ class Contribution:
     metrics: Mapping[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Setting:
+    """What an algorithm may be fitted to: the model, a few of the rows, and how clients train.
+
+    The learner holds its initial weights, and must hold them afterwards. `inputs` and `targets` are
+    what goes into the model and what its output is held against, of two rows.
+    """
+
+    learner: Learner
+    model: ModelConfig
+    inputs: Tensor
+    targets: Tensor
+    local: LocalConfig
+    rounds: int
+    lossy_uplink: bool
+
+
 LocalHalf = Generator[Train | Compute, Any, Contribution]
 
 
@@ -163,6 +180,13 @@ class Algorithm(ABC):
 
         Raises ScenarioError. What depends on the arguments alone belongs in `__post_init__`.
         """
+
+    def fitted(self, setting: Setting) -> Algorithm:
+        """The algorithm for this run's model and data; asked once on each side.
+
+        Raises ScenarioError where it does not fit.
+        """
+        return self
 
     def init(self, model: Arrays, spec: Spec) -> State:
         """The server's state before the first round; must hold the part "model".

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from types import UnionType
 from typing import TypeVar, get_args, get_origin, get_type_hints
 
 from federation.errors import ScenarioError, unknown_choice
@@ -129,6 +130,8 @@ def _field_names(owner: type[object]) -> list[str]:
 
 def _fits(value: object, hint: object) -> bool:
     """Whether a TOML value is of an annotated type; choices are checked by the owner itself."""
+    if get_origin(hint) is UnionType:
+        return any(_fits(value, one) for one in get_args(hint))
     if get_origin(hint) is not None:
         kinds = tuple({type(choice) for choice in get_args(hint)})
         return isinstance(value, kinds) if all(isinstance(k, type) for k in kinds) else True

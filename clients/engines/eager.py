@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from clients.engines.base import Job
-from clients.engines.batches import batches
-from clients.optimizers import Optimizer, build_optimizer, clip, rate, recall, remembered
 from federation.arrays import Arrays
+from federation.models.batches import batches
 from federation.models.learner import Learner
+from federation.models.optimizers import Optimizer, build_optimizer, clip, rate, recall, remembered
 from federation.models.tasks import as_tensor
 from federation.precision import exact_kernels
 from federation.scenario.schema import LocalConfig

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clients.engines.base import Job
-from clients.engines.batches import batches
 from clients.engines.kernels.base import padded, unfold
+from federation.models.batches import batches
 from federation.scenario.schema import LocalConfig
 
 CPU = torch.device("cpu")

@@ -17,7 +17,6 @@ import torch
 from numpy.typing import NDArray
 
 from clients.engines.base import Job
-from clients.engines.batches import step_count
 from clients.engines.criteria import Criterion, criterion
 from clients.engines.extras import Extras, clip_each
 from clients.engines.feed import CPU, DeviceRows, Feed, Timetable
@@ -25,7 +24,8 @@ from clients.engines.general import GeneralStack
 from clients.engines.kernels.base import Descent
 from clients.engines.replay import WORTH, Replay, replay_of
 from clients.engines.stack import Stack
-from clients.optimizers import Optimizer, build_optimizer, rate
+from federation.models.batches import step_count
+from federation.models.optimizers import Optimizer, build_optimizer, rate
 from federation.models.tasks import Task
 from federation.precision import exact_kernels
 from federation.scenario.schema import LocalConfig

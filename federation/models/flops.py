@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
+from torch import Tensor
 
 from federation.data import cache
 from federation.data.dataset import Dataset
 from federation.models.learner import Learner
+from federation.models.pieces import Piece
 from federation.models.tasks import as_tensor
 from federation.scenario.schema import ModelConfig
 
@@ -44,3 +48,43 @@ def _count(learner: Learner, dataset: Dataset) -> float:
     learner.module.zero_grad(set_to_none=True)
     learner.load(before)
     return counter.get_total_flops() / len(x)
+
+
+def flop_of_pieces(
+    config: ModelConfig, learner: Learner, pieces: Sequence[Piece], inputs: Tensor
+) -> list[tuple[float, float]]:
+    """Operations of each piece of a chain per row of `inputs`: forward, and backward."""
+    if ":" in config.name:
+        return _count_pieces(learner, pieces, inputs)
+    cuts = [len(piece.layers) for piece in pieces]
+    key = cache.key_of(
+        [config.model_dump(mode="json"), list(inputs.shape), cuts, torch.__version__]
+    )
+    entry = cache.fetch(
+        "flop",
+        key,
+        lambda: cache.Entry({}, {"pieces": _count_pieces(learner, pieces, inputs)}),
+    )
+    return [(float(forward), float(backward)) for forward, backward in entry.meta["pieces"]]
+
+
+def _count_pieces(
+    learner: Learner, pieces: Sequence[Piece], inputs: Tensor
+) -> list[tuple[float, float]]:
+    """The learner's weights and torch's random state stay as they are."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    before, rows, found = learner.arrays(), inputs, []
+    with torch.random.fork_rng(devices=[]):
+        for number, piece in enumerate(pieces):
+            given = rows.detach().requires_grad_(number > 0)
+            with FlopCounterMode(display=False) as forward:
+                made = piece(given)
+            with FlopCounterMode(display=False) as backward:
+                wanted = [*piece.trained, *([given] if number else [])]
+                torch.autograd.grad(made.sum(), wanted, allow_unused=True)
+            counts = forward.get_total_flops(), backward.get_total_flops()
+            found.append((counts[0] / len(inputs), counts[1] / len(inputs)))
+            rows = made
+    learner.load(before)
+    return found

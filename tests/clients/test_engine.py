@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clients.engines.base import Job
-from clients.engines.batches import batches
 from federation.arrays import digest
+from federation.models.batches import batches
 from federation.models.tasks import as_tensor
 from federation.scenario.schema import LocalConfig
 from strategies.base import Train

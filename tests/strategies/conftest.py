@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 import pytest
 
-from clients.build import teaching, wiring, workshop
+from clients.build import fitted, teaching, wiring, workshop
 from federation.desk import Desk
 from federation.errors import ClientError
 from federation.grid_fleet import GridFleet
 from federation.scenario import files
 from federation.scenario.client import client_config
+from federation.scenario.schema import Scenario
 from simulations.executors.inline import InlineExecutor
 from simulations.prepare import Materials, materials
 from simulations.virtual_grid import VirtualGrid
@@ -31,11 +32,14 @@ class World:
     made: Materials
     connect: Callable[[Algorithm, set], GridFleet]
     public: int
+    scenario: Scenario
 
     def play(self, schedule: Schedule, algorithm: Algorithm, per_round=4, broken=(), rounds=ROUNDS):
         """The results of all rounds, from the initial model on."""
+        made = self.made
+        algorithm = fitted(algorithm, client_config(self.scenario), made.learner, made.dataset)
         fleet = self.connect(algorithm, set(broken))
-        state = algorithm.init(self.made.learner.arrays(), self.made.learner.spec)
+        state = algorithm.init(made.learner.arrays(), made.learner.spec)
         plan = Plan(SEED, 1, rounds, per_round, Chooser(SEED, per_round), fleet.desk)
         return list(schedule.rounds(fleet, algorithm, state, plan))
 
@@ -76,6 +80,6 @@ def world(cache, tmp_path):
             desk = Desk(scenario, made.dataset, teaching(scenario))
             return GridFleet(grid, clients, told, desk=desk)
 
-        return World(made, connect, PUBLIC)
+        return World(made, connect, PUBLIC, scenario)
 
     return make

@@ -21,6 +21,8 @@ from strategies.schedules.fedseq import FedSeq
 from strategies.schedules.hierarchical import Hierarchical
 from strategies.schedules.parallel import Parallel
 from strategies.schedules.serial import Serial
+from strategies.schedules.split import Split
+from strategies.schedules.splitfed import SplitFed
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,26 @@ class CyclingBreaksInRound3(Cycling):
 @dataclass(frozen=True)
 class AsynchronousBreaksInRound3(Asynchronous):
     """Asynchronous rounds that do, while clients are at work."""
+
+    mended: str = ""
+
+    def rounds(self, fleet, algorithm, state, plan):
+        return breaking(super().rounds(fleet, algorithm, state, plan), self.mended)
+
+
+@dataclass(frozen=True)
+class SplitBreaksInRound3(Split):
+    """Split learning that does."""
+
+    mended: str = ""
+
+    def rounds(self, fleet, algorithm, state, plan):
+        return breaking(super().rounds(fleet, algorithm, state, plan), self.mended)
+
+
+@dataclass(frozen=True)
+class SplitFedBreaksInRound3(SplitFed):
+    """SplitFed that does."""
 
     mended: str = ""
 

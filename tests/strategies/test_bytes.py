@@ -25,7 +25,7 @@ BODY = 64 * 8 * 4 + 8 * 4
 KNOWN = {
     "codistillation", "diloco", "ditto", "ds-fl", "fedadagrad", "fedadam", "fedavg", "fedavgm",
     "fedbn", "feddf", "feddyn", "fedgkt", "fedmd", "fednova", "fedper", "fedprox", "fedrep",
-    "fedsgd", "fedyogi", "flower", "handover", "lg-fedavg", "scaffold",
+    "fedsgd", "fedyogi", "flower", "handover", "lg-fedavg", "predecessor", "scaffold", "split",
 }  # fmt: skip
 
 

@@ -34,11 +34,14 @@ SETTINGS = {
         {"buffer": 6, "merge_every_s": 0.02},
         {"mixing": 1.0, "staleness": "hinge", "concurrency": 6},
     ],
+    "split": [{"cut": 1}],
+    "splitfed": [{}, {"version": 2}],
 }
 UNSUITED = {  # refused before a run
     ("asynchronous", name)
     for name in ("scaffold", "fednova", "fedmd", "ds-fl", "codistillation", "fedgkt")
 }
+NEEDS = {"split": "split", "splitfed": "split"}  # schedules that take no other algorithm
 
 
 BASIC = ("parallel", "serial", "asynchronous")
@@ -54,8 +57,9 @@ def pairs():
         for arguments in SETTINGS.get(algorithm, [{}])[1:]:
             yield StrategyConfig(algorithm=algorithm, args=arguments)
     for schedule in schedules().names():
+        algorithm = NEEDS.get(schedule, "fedavg")
         for arguments in SETTINGS.get(schedule, [{}])[schedule in BASIC :]:
-            yield StrategyConfig(schedule=schedule, args=arguments)
+            yield StrategyConfig(schedule=schedule, algorithm=algorithm, args=arguments)
 
 
 PAIRS = list(pairs())

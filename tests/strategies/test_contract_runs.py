@@ -32,6 +32,14 @@ MORE = {
     "flower-momentum": ("flower", {"strategy": "FedAvgM", "server_momentum": 0.9}, {}),
     "flower-adam": ("flower", {"strategy": "FedAdam", "eta": 0.01, "tau": 0.001}, {}),
 }
+# Schedules that take one algorithm only: name -> algorithm, arguments, [local].
+OWN = {
+    "split": {"split-cut": ("split", {"cut": 1}, {"momentum": 0.9})},
+    "splitfed": {
+        "splitfed-1": ("split", {}, ADAMW),
+        "splitfed-2": ("split", {"version": 2}, {}),
+    },
+}
 CASES = {name: (name, {}, {}) for name in algorithms().names()} | MORE
 ON_RAY = [
     *(
@@ -56,6 +64,8 @@ BREAKING = {
     "hierarchical": "own_algorithms:HierarchicalBreaksInRound3",
     "cycling": "own_algorithms:CyclingBreaksInRound3",
     "fedseq": "own_algorithms:FedSeqBreaksInRound3",
+    "split": "own_algorithms:SplitBreaksInRound3",
+    "splitfed": "own_algorithms:SplitFedBreaksInRound3",
 }
 # Schedules that are run with some algorithms, and arguments of theirs.
 SOME = {
@@ -82,7 +92,9 @@ PAIRS = [
         if name not in UNSUITED.get(schedule, ())
     ),
     *((case, schedule) for schedule, cases in SOME.items() for case in cases),
+    *((case, schedule) for schedule, cases in OWN.items() for case in cases),
 ]
+CASES |= {case: told for cases in OWN.values() for case, told in cases.items()}
 
 
 @pytest.fixture
@@ -126,7 +138,7 @@ class Outcome:
 
 
 def test_no_registered_algorithm_is_left_out():
-    for schedule in BREAKING.keys() - SOME.keys():
+    for schedule in BREAKING.keys() - SOME.keys() - OWN.keys():
         held = {CASES[case][0] for case, one in PAIRS if one == schedule}
         assert held == set(algorithms().names()) - UNSUITED.get(schedule, set())
 
@@ -150,8 +162,9 @@ def test_a_broken_run_goes_on_to_the_bits_of_a_whole_one(run, tmp_path, case, sc
 
 
 def test_ray_gives_the_bits_of_the_inline_executor(run):
+    own = [(case, schedule) for schedule, cases in OWN.items() for case in cases]
     try:
-        for case, schedule in ON_RAY:
+        for case, schedule in [*ON_RAY, *own]:
             more = ARGUMENTS.get(schedule, {})
             inline, on_ray = (
                 run(case, schedule, f"{case}-{schedule}-inline", **more),

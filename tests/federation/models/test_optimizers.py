@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clients.optimizers import build_optimizer, clip, rate
+from federation.models.optimizers import build_optimizer, clip, rate
 from federation.scenario.schema import LocalConfig
 
 
