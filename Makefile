@@ -67,7 +67,7 @@ clean:  ## remove build artefacts and caches; results and .venv stay
 	touch $@
 
 .venv/.installed: pyproject.toml constraints.txt
-	$(call install,sim$(comma)dev)
+	$(call install,sim$(comma)llm$(comma)dev)
 	touch .venv/.sim $@
 
 comma := ,

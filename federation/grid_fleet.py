@@ -17,8 +17,9 @@ from federation.messages import Reply, Request
 from federation.node_outlook import NodeOutlook
 from federation.outlook import Outlook
 from federation.post import Post
-from federation.reduce import reduce_all
+from federation.reduce import Expectations, Expected, reduce_all
 from federation.roster import Pace
+from federation.sent import Sent
 from federation.units import seconds_text
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ class GridFleet(Post):
         if self._simulated is not None:
             sent = self._write(requests)
             messages = [one.message for one in sent]
-            total, found = self._simulated.sum_replies(messages, sent[0].expected, limit)
+            total, found = self._simulated.sum_replies(messages, _expected(sent), limit)
             replies = [one.whole(reply) for reply, one in zip(found, sent, strict=True)]
             for reply in replies:
                 self._outbox.note(reply)
@@ -175,3 +176,11 @@ class GridFleet(Post):
             self._outbox.note(reply)
         self._pending.clear()
         return late
+
+
+def _expected(sent: Sequence[Sent]) -> Expected:
+    """What is expected of all together; one body for all makes one expectation."""
+    first = sent[0]
+    if all(one.request.body is first.request.body for one in sent):
+        return first.expected
+    return Expectations({one.request.client: one.expected for one in sent})

@@ -8,7 +8,7 @@ the same bits, so the result does not depend on the number of workers.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -70,7 +70,7 @@ class Total:
     arrays that no gradient moves (batch statistics, counters): they are averaged, never stepped
     over the mean; and `desk`, what the server computes with, where it has one. `replies` are the
     counted replies with their parts, in order, where the algorithm asks for them
-    (`Algorithm.needs_replies`), else none.
+    (`Algorithm.needs_replies`), else none. `clients` are those that were counted.
     """
 
     parts: Sums = field(default_factory=dict)
@@ -81,6 +81,7 @@ class Total:
     replies: list[Reply] = field(default_factory=list)
     desk: Desk | None = None
     sums: dict[str, float] = field(default_factory=dict)
+    clients: list[int] = field(default_factory=list)
 
     def add(self, parts: Parts, weight: float, metrics: dict[str, float]) -> None:
         """Count one reply."""
@@ -108,6 +109,7 @@ class Total:
         self.weight += other.weight
         self.count += other.count
         self.replies += other.replies
+        self.clients += other.clients
         for name, number in other.sums.items():
             self.sums[name] = self.sums.get(name, 0.0) + number
 
@@ -185,6 +187,39 @@ class Expectation:
         return received.parts
 
 
+@dataclass(frozen=True)
+class Expectations:
+    """What is expected of clients that were asked different things in one gather."""
+
+    each: Mapping[int, Expectation]
+
+    @property
+    def needs_replies(self) -> bool:
+        """Whether the sum has the single replies beside it."""
+        return self._any.needs_replies
+
+    @property
+    def round(self) -> int:
+        """The round that all were asked in."""
+        return self._any.round
+
+    @property
+    def kind(self) -> Kind:
+        """What all were asked for."""
+        return self._any.kind
+
+    def read_content(self, client: int, content: RecordDict) -> Reply:
+        """The reply that `content` is, refused (never raised) where it does not fit."""
+        return self.each[client].read_content(client, content)
+
+    @property
+    def _any(self) -> Expectation:
+        return next(iter(self.each.values()))
+
+
+Expected = Expectation | Expectations
+
+
 def _check_numbers(kind: Kind, metrics: dict[str, float]) -> None:
     for name in _REQUIRED[kind]:
         if name not in metrics:
@@ -212,6 +247,7 @@ def reduce_chunk(
     for reply in replies:
         if reply.ok and reply.parts:
             total.add(reply.parts, reply.weight, dict(reply.metrics))
+            total.clients.append(reply.client)
             if needs_replies:
                 total.replies.append(reply)
         stripped.append(replace(reply, parts=None))

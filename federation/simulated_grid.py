@@ -12,7 +12,7 @@ from federation.energy.account import Accountant
 from federation.fleet import Limit
 from federation.messages import Reply, Timing
 from federation.outlook import Outlook
-from federation.reduce import Expectation, Total
+from federation.reduce import Expected, Total
 
 
 @runtime_checkable
@@ -66,7 +66,7 @@ class SimulatedGrid(Protocol):
         """End an exchange that is late, as far as it has come."""
 
     def sum_replies(
-        self, messages: Sequence[Message], expected: Expectation, limit: Limit
+        self, messages: Sequence[Message], expected: Expected, limit: Limit
     ) -> tuple[Total, list[Reply]]:
         """Send all, wait for all or up to the limit, sum in fixed chunks.
 

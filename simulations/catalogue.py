@@ -169,8 +169,12 @@ def _models() -> Iterator[Entry]:
     assert spec.origin is not None
     tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
     factories = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
-    table = next(node for node in ast.walk(factories["zoo"]) if isinstance(node, ast.Dict))
-    for key, value in zip(table.keys, table.values, strict=True):
+    tables = [
+        next(node for node in ast.walk(factories[name]) if isinstance(node, ast.Dict))
+        for name in ("zoo", "language_models")
+    ]
+    pairs = [pair for one in tables for pair in zip(one.keys, one.values, strict=True)]
+    for key, value in pairs:
         assert isinstance(key, ast.Constant)
         assert isinstance(value, ast.Name)
         factory = factories[value.id]

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from federation.fleet import Limit
 from federation.messages import Reply
-from federation.reduce import Expectation, Total, chunk_bounds, reduce_chunk
+from federation.reduce import Expected, Total, chunk_bounds, reduce_chunk
 from federation.units import seconds_text
 from simulations.flights import Flight, Landing
 from simulations.traffic import Traffic
@@ -41,7 +41,7 @@ def _too_late(limit: Limit) -> str:
     return f"no reply within {seconds_text(limit.deadline_s or 0.0)}"
 
 
-def sum_landings(landings: Sequence[Landing], expected: Expectation) -> tuple[Total, list[Reply]]:
+def sum_landings(landings: Sequence[Landing], expected: Expected) -> tuple[Total, list[Reply]]:
     """The sum over all that came back, in fixed chunks, and all replies without their parts."""
     total, replies = Total(), []
     for start, stop in chunk_bounds(len(landings)):
@@ -53,7 +53,7 @@ def sum_landings(landings: Sequence[Landing], expected: Expectation) -> tuple[To
     return total, replies
 
 
-def _reply(landing: Landing, expected: Expectation) -> Reply:
+def _reply(landing: Landing, expected: Expected) -> Reply:
     """What the server reads; of an exchange that was broken off, that it was."""
     client = landing.flight.client
     if landing.result is not None and landing.fault is None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from clients.calls import Call
 from federation.messages import Reply
-from federation.reduce import Expectation, Total, chunk_bounds
+from federation.reduce import Expected, Total, chunk_bounds
 from simulations.balance import Balance
 from simulations.executors.base import Chunk, ChunkDone, Executor
 from simulations.flights import Flight, Result
@@ -53,7 +53,7 @@ class Jobs:
         self._results.pop(flight.number, None)
 
     def sum(
-        self, flights: Sequence[Flight], expected: Expectation
+        self, flights: Sequence[Flight], expected: Expected
     ) -> tuple[Total, list[tuple[Flight, Reply]]]:
         """The sum of all replies, made near the workers, and the replies without parts."""
         waiting = set(self._submit(flights, expected))
@@ -88,7 +88,7 @@ class Jobs:
             if flight.number in self._wanted:
                 self._results[flight.number] = Result.of(content)
 
-    def _submit(self, flights: Sequence[Flight], expected: Expectation | None) -> list[int]:
+    def _submit(self, flights: Sequence[Flight], expected: Expected | None) -> list[int]:
         """Hand out the fixed chunks of these flights, in packs; the numbers of the packs."""
         self._end_work_of({flight.client for flight in flights})
         bounds = chunk_bounds(len(flights))

@@ -241,13 +241,16 @@ def _check_training(scenario: Scenario) -> Spec:
     from clients.build import fitted
     from federation.scenario.client import client_config
     from simulations.trial import check_step
+    from strategies.base import check_asking
     from strategies.catalogue import build_algorithm, build_schedule
 
     made = materials(scenario)
     algorithm = build_algorithm(scenario.strategy, scenario.data.public)
     spec = made.learner.spec
     algorithm.init(made.learner.arrays(), spec)
-    build_schedule(scenario.strategy).check(scenario, algorithm, spec)
+    schedule = build_schedule(scenario.strategy)
+    schedule.check(scenario, algorithm, spec)
+    check_asking(scenario, schedule, algorithm)
     stopping.check(scenario, made.learner.task.metric_name)
     fitted(algorithm, client_config(scenario), made.learner, made.dataset)
     check_step(scenario, made.dataset, made.learner)

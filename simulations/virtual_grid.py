@@ -20,7 +20,7 @@ from federation.errors import RunError
 from federation.fleet import NO_LIMIT, Limit
 from federation.messages import Reply, Timing
 from federation.outlook import Outlook
-from federation.reduce import Expectation, Total
+from federation.reduce import Expected, Total
 from federation.wire import content_bytes
 from simulations.balance import Balance
 from simulations.clock import EventQueue
@@ -109,7 +109,7 @@ class VirtualGrid(PlainGrid):
         self.executor.close()
 
     def sum_replies(
-        self, messages: Sequence[Message], expected: Expectation, limit: Limit = NO_LIMIT
+        self, messages: Sequence[Message], expected: Expected, limit: Limit = NO_LIMIT
     ) -> tuple[Total, list[Reply]]:
         """Send all, wait for all or up to the limit, sum in fixed chunks.
 

@@ -10,153 +10,46 @@ nothing hides in `self`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 from federation.arrays import Arrays, Parts, Spec
-from federation.errors import ClientError
+from federation.errors import ClientError, ScenarioError
 from federation.fleet import Fleet
-from federation.messages import TRAIN, Body, Task
+from federation.messages import Body, Task
 from federation.reduce import Total
 from federation.rounds import RoundResult, State
-from federation.scenario.schema import LocalConfig, ModelConfig, Scenario
+from federation.scenario.schema import LocalConfig, Scenario
 from federation.transport import PartSpecs
+from strategies.work import (
+    Compute,
+    Computed,
+    Contribution,
+    LocalContext,
+    LocalHalf,
+    Setting,
+    Train,
+    Trained,
+)
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from federation.desk import Desk
-    from federation.models.learner import Learner
     from strategies.selections.chooser import Chooser
 
-    Tensors = Mapping[str, Tensor]
-    Penalty = Callable[[Tensors, Tensors], Tensor]
-
-
-@dataclass(frozen=True)
-class Train:
-    """One local training: where it starts, and what the algorithm adds to plain SGD.
-
-    `penalty(parameters, start)` is added to the loss; `correction` is added to every gradient.
-    `local` replaces the scenario's `[local]`. `optimizer` is what the optimiser remembered when it
-    was last here: {} of one that has done nothing yet, None for one that starts anew and is not
-    asked afterwards. Parameters in `frozen` are not moved. `rows` are inputs and targets in place
-    of the client's own, and `loss(outputs, targets)` stands in place of the task's mean loss.
-    `model` makes of the run's model the one to train; an example costs `share` of what the run's
-    model takes.
-    """
-
-    start: Arrays
-    penalty: Penalty | None = None
-    correction: Arrays | None = None
-    local: LocalConfig | None = None
-    optimizer: Arrays | None = None
-    frozen: frozenset[str] = frozenset()
-    rows: tuple[Tensor, Tensor] | None = None
-    loss: Callable[[Tensor, Tensor], Tensor] | None = None
-    model: Callable[[Learner], Learner] | None = None
-    share: float = 1.0
-
-
-@dataclass(frozen=True)
-class Trained:
-    """The result of one local training.
-
-    `examples` are the rows it trained on, `processed` those that went through a gradient
-    (with repetitions), `loss` is the mean over them. `optimizer` is what the optimiser remembers,
-    if the job asked for it. `share` is the job's.
-    """
-
-    arrays: Arrays
-    steps: int
-    examples: int
-    processed: int
-    loss: float
-    optimizer: Arrays = field(default_factory=dict)
-    share: float = 1.0
-
-
-@dataclass(frozen=True)
-class Computed:
-    """What came of a `Compute`, and what it cost.
-
-    `examples` are the rows that went through it, with repetitions. `effort` is their cost as a
-    number of examples trained by the whole model: a pass forward is a third of a training, a part
-    of the model its share of the operations. Virtual time and energy come of it.
-    """
-
-    value: Any
-    examples: int
-    effort: float
-
-
-@dataclass(frozen=True)
-class Compute:
-    """Something else than a training: `work(learner, x, y)` over the client's rows, on one thread.
-
-    With `public` the rows are those that everybody holds (`data.public`) instead.
-    The learner holds whatever weights it was left with: `work` loads those that it needs, and draws
-    random numbers from generators of its own. A half that yields this gets the `Computed` back.
-    """
-
-    work: Callable[[Learner, Tensor, Tensor | None], Computed]
-    public: bool = False
-
-
-@dataclass(frozen=True)
-class LocalContext:
-    """What a client half may know: what came, what the client kept, and where it stands.
-
-    `lr` is the learning rate of this round, after `local.lr_schedule`; `local` is the scenario's
-    `[local]`; `spec` says of the model's arrays which are trained (those that are not `exact`);
-    `initial` is the model as everybody makes it from the seed; `task` is what it is asked, where
-    the schedule asks for more than one thing.
-    """
-
-    received: Parts
-    kept: Parts
-    client: int
-    round: int
-    seed: int
-    lr: float
-    local: LocalConfig
-    spec: Spec
-    initial: Arrays
-    task: Task = TRAIN
-
-
-@dataclass(frozen=True)
-class Contribution:
-    """What a client sends back, with its weight in the merge, and what it keeps for next time.
-
-    `metrics` travel beside and are summed, unweighted, into `Total.sums`.
-    """
-
-    parts: Parts
-    weight: float
-    kept: Parts | None = None
-    metrics: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What an algorithm may be fitted to: the model, a few of the rows, and how clients train.
-
-    The learner holds its initial weights, and must hold them afterwards. `inputs` and `targets` are
-    what goes into the model and what its output is held against, of two rows.
-    """
-
-    learner: Learner
-    model: ModelConfig
-    inputs: Tensor
-    targets: Tensor
-    local: LocalConfig
-    rounds: int
-    lossy_uplink: bool
-
-
-LocalHalf = Generator[Train | Compute, Any, Contribution]
+__all__ = [
+    "Algorithm",
+    "Compute",
+    "Computed",
+    "Contribution",
+    "LocalContext",
+    "LocalHalf",
+    "Plan",
+    "Schedule",
+    "Setting",
+    "Train",
+    "Trained",
+]
 
 
 class Algorithm(ABC):
@@ -199,12 +92,16 @@ class Algorithm(ABC):
         """What travels to the clients."""
         return {"model": state["model"]}
 
-    def asked(self, state: State, number: int, client: int) -> Body | None:
-        """What this client alone is asked in a round: a task. None: all are sent `broadcast`.
+    def begin(self, state: State, number: int) -> State:
+        """The state at the beginning of a round, before anybody is asked; by default as it was."""
+        return state
 
-        All tasks of a round must have the same `specs`. Raises nothing.
+    def ask(self, state: State, number: int, clients: Sequence[int]) -> list[Body]:
+        """What each of these clients is asked in this round; by default one body for all.
+
+        Bodies that differ are of tasks of the algorithm's own, with `specs`.
         """
-        return None
+        return [Body(number, "train", self.broadcast(state))] * len(clients)
 
     def downlink_specs(self, model: Spec) -> PartSpecs:
         """The parts that `broadcast` sends."""
@@ -266,14 +163,28 @@ class Plan:
     desk: Desk | None = None
 
 
+def check_asking(scenario: Scenario, schedule: Schedule, algorithm: Algorithm) -> None:
+    """Refuse an algorithm that asks clients in its own way under a schedule that does not do so."""
+    kind = type(algorithm)
+    own = kind.ask is not Algorithm.ask or kind.begin is not Algorithm.begin
+    if own and not schedule.asks_each:
+        strategy = scenario.strategy
+        raise ScenarioError(
+            f"strategy.algorithm = {strategy.algorithm!r}: asks clients in a way of its own, which "
+            f"the schedule {strategy.schedule!r} does not do; use 'parallel' or 'serial'"
+        )
+
+
 class Schedule(ABC):
     """Who speaks when. Subclasses are frozen dataclasses; their fields are `strategy.args`.
 
     `waits_for_several`: whether a round asks several clients at once, so that it can go on without
-    some of them.
+    some of them. `asks_each`: whether it asks as the algorithm says (`begin`, `ask`); others send
+    `broadcast` to all.
     """
 
     waits_for_several: ClassVar[bool] = True
+    asks_each: ClassVar[bool] = False
 
     @property
     def selects(self) -> bool:

@@ -132,6 +132,8 @@ def _fits(value: object, hint: object) -> bool:
     """Whether a TOML value is of an annotated type; choices are checked by the owner itself."""
     if get_origin(hint) is UnionType:
         return any(_fits(value, one) for one in get_args(hint))
+    if get_origin(hint) is list:
+        return isinstance(value, list) and all(_fits(one, *get_args(hint)) for one in value)
     if get_origin(hint) is not None:
         kinds = tuple({type(choice) for choice in get_args(hint)})
         return isinstance(value, kinds) if all(isinstance(k, type) for k in kinds) else True

@@ -109,6 +109,7 @@ class _Step:
         whole = loss + extra.penalty() if extra.has_penalty else loss
         gradients = list(torch.autograd.grad(whole, trained, materialize_grads=True))
         extra.correct(gradients)
+        extra.hold(gradients)
         if self.clip_norm is not None:
             clip(gradients, self.clip_norm)
         with torch.no_grad():
@@ -125,6 +126,7 @@ class _Extra:
     trained: Mapping[str, torch.nn.Parameter]
     start: Mapping[str, Tensor]
     corrections: Sequence[tuple[int, Tensor]]
+    masks: Sequence[tuple[int, Tensor]] = ()
 
     @classmethod
     def of(cls, learner: Learner, job: Job) -> _Extra:
@@ -133,7 +135,10 @@ class _Extra:
         if job.train.penalty is not None:
             start = {name: value.detach().clone() for name, value in parameters.items()}
         moved = {n: v for n, v in parameters.items() if v.requires_grad and n not in frozen}
-        return cls(job, parameters, moved, start, _tensors(job.train.correction, list(moved)))
+        names = list(moved)
+        corrections = _tensors(job.train.correction, names)
+        masks = _tensors(job.train.mask, names)
+        return cls(job, parameters, moved, start, corrections, masks)
 
     @property
     def has_penalty(self) -> bool:
@@ -146,6 +151,11 @@ class _Extra:
     def correct(self, gradients: Sequence[Tensor]) -> None:
         for place, value in self.corrections:
             gradients[place].add_(value)
+
+    def hold(self, gradients: Sequence[Tensor]) -> None:
+        """Nothing moves where the mask is 0."""
+        for place, value in self.masks:
+            gradients[place].mul_(value)
 
 
 def _tensors(arrays: Arrays | None, names: Sequence[str]) -> list[tuple[int, Tensor]]:

@@ -25,6 +25,12 @@ class Extras:
         for place, job in enumerate(jobs):
             if job.train.correction is not None:
                 stack.write(self._corrections, place, job.train.correction)
+        self._masks: list[Tensor] = []
+        if any(job.train.mask is not None for job in jobs):
+            self._masks = [torch.ones_like(value) for value in stack.parameters]
+        for place, job in enumerate(jobs):
+            if job.train.mask is not None:
+                stack.write(self._masks, place, job.train.mask)
         if any(job.train.penalty is not None for job in jobs):
             self._starts = [value.clone() for value in stack.parameters]
             self._sums = [torch.zeros_like(value) for value in stack.parameters]
@@ -33,6 +39,16 @@ class Extras:
     def any(self) -> bool:
         """Whether there is anything to add."""
         return bool(self._corrections or self._starts)
+
+    @property
+    def masked(self) -> bool:
+        """Whether some weights are held at 0."""
+        return bool(self._masks)
+
+    def hold(self, values: Sequence[Tensor]) -> None:
+        """Set weights or gradients of the first clients to 0 where they are masked."""
+        if self._masks:
+            torch._foreach_mul_(list(values), [one[: len(values[0])] for one in self._masks])
 
     def gradients(self, count: int) -> list[Tensor]:
         """Of the first `count` clients, shaped like the weights; the caller only reads them."""

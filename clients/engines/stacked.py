@@ -161,7 +161,7 @@ class _Run:
             stack.want_gradients()
             stack.narrow(len(jobs))
         self._extras = extras
-        self._is_replayed = engine.replays and plain and not extras.any
+        self._is_replayed = engine.replays and plain and not (extras.any or extras.masked)
         self._optimizer: Optimizer = build_optimizer(local, lr)
         self._criterion: Criterion = criterion(engine.task)  # type: ignore[assignment]
         self._generators = [_dropout(engine.seed, job) for job in jobs] if stack.draws else []
@@ -234,10 +234,12 @@ class _Run:
         if descent is not None:
             if extra:
                 torch._foreach_add_(stack.parameters, extra, alpha=-descent.rate)
+            self._extras.hold(stack.parameters)
             return
         gradients = stack.gradients
         if extra:
             torch._foreach_add_(gradients, extra)
+        self._extras.hold(gradients)
         if self._local.clip_norm is not None:
             clip_each(gradients, self._local.clip_norm)
         self._optimizer.step(stack.parameters, gradients)

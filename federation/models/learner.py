@@ -13,7 +13,7 @@ from federation.arrays import Array, Arrays, Spec, spec_of
 from federation.data.dataset import Dataset
 from federation.errors import ScenarioError, unknown_choice
 from federation.models.tasks import Task, build_task
-from federation.models.zoo import zoo
+from federation.models.zoo import language_models, zoo
 from federation.registry import import_object
 from federation.scenario.schema import ModelConfig
 from federation.seeds import integer_seed
@@ -23,7 +23,11 @@ _GIVEN_OUT = "_paceline_given_out"
 
 @dataclass(frozen=True)
 class Learner:
-    """A module, its task, and numpy views of all its parameters and buffers."""
+    """A module, its task, and numpy views of its parameters and buffers.
+
+    Frozen parameters are not among the views: all make them alike when they build the model, so
+    they never travel and are in no checkpoint.
+    """
 
     module: nn.Module
     task: Task
@@ -31,7 +35,7 @@ class Learner:
 
     @property
     def spec(self) -> Spec:
-        """Names, shapes and dtypes of what travels; buffers and frozen weights are exact."""
+        """Names, shapes and dtypes of what travels; buffers are exact."""
         trained = {n for n, value in self.module.named_parameters() if value.requires_grad}
         fields = spec_of(self.views)
         return tuple(replace(field, exact=field.name not in trained) for field in fields)
@@ -42,12 +46,12 @@ class Learner:
         return sum(parameter.numel() for parameter in self.module.parameters())
 
     def load(self, arrays: Arrays) -> None:
-        """Overwrite all parameters and buffers."""
+        """Overwrite all of them."""
         for name, view in self.views.items():
             np.copyto(view, arrays[name])
 
     def arrays(self) -> dict[str, Array]:
-        """Copies of all parameters and buffers."""
+        """Copies of all of them."""
         return {name: view.copy() for name, view in self.views.items()}
 
 
@@ -62,10 +66,21 @@ def build_learner(config: ModelConfig, dataset: Dataset, seed: int) -> Learner:
         module = _build_module(config, dataset)
         if any(isinstance(part, nn.Conv2d) for part in module.modules()):
             _lay_out(module, task, dataset)
-    views = {name: tensor.detach().numpy() for name, tensor in module.state_dict().items()}
+    views = _views(module)
     if not any(parameter.requires_grad for parameter in module.parameters()):
         raise ScenarioError(f"model.name = {config.name!r}: the model has nothing to train")
     return Learner(module, task, views)
+
+
+def _views(module: nn.Module) -> dict[str, Array]:
+    """All but frozen parameters, and of a parameter with two names the first."""
+    every = dict(module.named_parameters(remove_duplicate=False))
+    trained = {name for name, value in module.named_parameters() if value.requires_grad}
+    return {
+        name: tensor.detach().numpy()
+        for name, tensor in module.state_dict().items()
+        if name in trained or name not in every
+    }
 
 
 def _lay_out(module: nn.Module, task: Task, dataset: Dataset) -> None:
@@ -87,7 +102,7 @@ def _lay_out(module: nn.Module, task: Task, dataset: Dataset) -> None:
 
 
 def _build_module(config: ModelConfig, dataset: Dataset) -> nn.Module:
-    models = zoo()
+    models = {**zoo(), **language_models()}
     try:
         if config.name in models:
             shape = tuple(dataset.train.x.shape[1:])

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import fields
+from typing import Any
 
 from torch import nn
 
@@ -82,6 +84,14 @@ def lenet5(inputs: Shape, outputs: int) -> nn.Module:
     )
 
 
+def hf_causal_lm(_: Shape, __: int, **args: Any) -> nn.Module:
+    """A causal language model of Hugging Face with LoRA adapters (extra `llm`)."""
+    from federation.models.causal_lm import Lora, causal_lm
+
+    told = {field.name: args.pop(field.name) for field in fields(Lora) if field.name in args}
+    return causal_lm(Lora(**told), **args)
+
+
 def _image(inputs: Shape, name: str, smallest: int) -> tuple[int, int, int]:
     if len(inputs) != 3 or min(inputs[1:]) < smallest:
         raise ScenarioError(
@@ -93,4 +103,15 @@ def _image(inputs: Shape, name: str, smallest: int) -> tuple[int, int, int]:
 
 def zoo() -> dict[str, Factory]:
     """Model name -> factory(inputs, outputs, **model.args)."""
-    return {"logistic": logistic, "mlp": mlp, "2nn": two_nn, "cnn": cnn, "lenet5": lenet5}
+    return {
+        "logistic": logistic,
+        "mlp": mlp,
+        "2nn": two_nn,
+        "cnn": cnn,
+        "lenet5": lenet5,
+    }
+
+
+def language_models() -> dict[str, Factory]:
+    """Those that take tokens and need the extra `llm`."""
+    return {"hf-causal-lm": hf_causal_lm}

@@ -11,7 +11,7 @@ from flwr.app import RecordDict
 
 from clients.calls import Call, Handler
 from federation.messages import Reply
-from federation.reduce import Expectation, Total, reduce_chunk
+from federation.reduce import Expected, Total, reduce_chunk
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Chunk:
 
     index: int
     calls: Sequence[Call]
-    expected: Expectation | None = None
+    expected: Expected | None = None
     expected_s: float = 0.0
     group: int = 0
 

@@ -20,7 +20,7 @@ from flwr.app import RecordDict
 from clients.calls import Call, Handler
 from federation.errors import RunError
 from federation.messages import error_content
-from federation.reduce import Expectation
+from federation.reduce import Expected
 from simulations.executors.base import Chunk, ChunkDone, Setup, run_chunk, sum_contents
 from simulations.executors.crew import Crew, Seat, Task, apart
 from simulations.executors.memory import keep_freed_memory
@@ -46,7 +46,7 @@ class _Worker:
         self,
         index: int,
         calls: Sequence[tuple[int, str, int]],
-        expected: Expectation | None,
+        expected: Expected | None,
         group: int,
         *contents: RecordDict,
     ) -> ChunkDone:

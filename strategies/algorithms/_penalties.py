@@ -12,7 +12,7 @@ from federation.arrays import Arrays
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from strategies.base import Penalty, Tensors
+    from strategies.work import Penalty, Tensors
 
 
 def proximal(strength: float, near: Arrays | None = None) -> Penalty | None:

@@ -19,6 +19,7 @@ test has nobody's extractor: it stays at chance.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
@@ -100,6 +101,10 @@ class FedGKT(Algorithm):
     def uplink_specs(self, model: Spec) -> PartSpecs:
         """Features, scores and labels."""
         return self.specs(Task(TRANSFER, rows=self.rows), 0, model)[1]
+
+    def ask(self, state: State, number: int, clients: Sequence[int]) -> list[Body]:
+        """A task of its own to each client."""
+        return [self.asked(state, number, client) for client in clients]
 
     def asked(self, state: State, number: int, client: int) -> Body:
         """The server's scores for the client's rows; zeros where it has none yet."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 from federation.fleet import Fleet
-from federation.messages import Body, Request
+from federation.messages import Request
 from federation.rounds import RoundResult, State, outcome_of
 from strategies.base import Algorithm, Plan, Schedule
 
@@ -15,6 +16,8 @@ from strategies.base import Algorithm, Plan, Schedule
 class Parallel(Schedule):
     """Synchronous rounds of the clients that the selection policy chooses."""
 
+    asks_each: ClassVar[bool] = True
+
     def rounds(
         self, fleet: Fleet, algorithm: Algorithm, state: State, plan: Plan
     ) -> Iterator[RoundResult]:
@@ -22,9 +25,9 @@ class Parallel(Schedule):
         for number in range(plan.first_round, plan.last_round + 1):
             started_s = fleet.now
             chosen = sorted(self.clients(plan, number, fleet))
-            body = Body(number, "train", algorithm.broadcast(state))
-            bodies = {client: algorithm.asked(state, number, client) for client in chosen}
-            requests = [Request(client, own or body) for client, own in bodies.items()]
+            state = algorithm.begin(state, number)
+            bodies = algorithm.ask(state, number, chosen)
+            requests = [Request(client, body) for client, body in zip(chosen, bodies, strict=True)]
             gathered = fleet.gather(requests, plan.chooser.limit)
             outcomes = [outcome_of(reply) for reply in gathered.replies]
             outcomes = plan.chooser.settle(number, outcomes, fleet)

@@ -15,7 +15,7 @@ from typing import ClassVar, Literal, get_args
 
 from federation.errors import ScenarioError, unknown_choice
 from federation.fleet import Fleet
-from federation.messages import Body, Request
+from federation.messages import Request
 from federation.rounds import Outcome, RoundResult, State, outcome_of
 from federation.seeds import generator
 from strategies.base import Algorithm, Plan, Schedule
@@ -36,6 +36,7 @@ class Serial(Schedule):
     order: Order = "sampled"
 
     waits_for_several: ClassVar[bool] = False
+    asks_each: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         """Refuse an unknown order, listing the valid ones."""
@@ -49,9 +50,9 @@ class Serial(Schedule):
         for number in range(plan.first_round, plan.last_round + 1):
             started_s = fleet.now
             outcomes: list[Outcome] = []
+            state = algorithm.begin(state, number)
             for client in self.clients(plan, number, fleet):
-                common = Body(number, "train", algorithm.broadcast(state))
-                body = algorithm.asked(state, number, client) or common
+                (body,) = algorithm.ask(state, number, [client])
                 gathered = fleet.gather([Request(client, body)], plan.chooser.limit_of_one)
                 outcomes += [outcome_of(reply) for reply in gathered.replies]
                 if gathered.total.count:

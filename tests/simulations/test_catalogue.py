@@ -7,7 +7,7 @@ import pytest
 from federation.codecs._text import stages
 from federation.energy.catalogue import meters
 from federation.errors import ScenarioError
-from federation.models.zoo import zoo
+from federation.models.zoo import language_models, zoo
 from simulations.availability.catalogue import availabilities
 from simulations.catalogue import kinds, print_catalogue
 from simulations.devices import profile_names
@@ -22,7 +22,7 @@ KNOWN = {
     "selections": set(selections().names()),
     "availabilities": set(availabilities().names()),
     "codecs": {"none", *stages().names()},
-    "models": set(zoo()),
+    "models": set(zoo()) | set(language_models()),
     "partitions": {"iid", "dirichlet", "pathological", "shards", "extended-dirichlet", "natural"},
     "sources": {"digits", "mnist", "cifar10"},
     "meters": set(meters().names()),

@@ -20,12 +20,15 @@ FORMULAE = dict.fromkeys(algorithms().names(), ONCE) | {
     "codistillation": (1, 1, -16),  # how many are in the mean, and which it is: down
     "handover": (2, 2, 0),  # a velocity both ways
 }
+# Where the bytes depend on more than the model, settings of plain FedAvg; the rest is tested apart.
+BEFORE = {"pruned": {"start": ROUNDS + 1}, "heterofl": {"rates": [1.0]}}
 HEAD = 8 * 10 * 4 + 10 * 4  # bytes of the last layer of the small model below
 BODY = 64 * 8 * 4 + 8 * 4
 KNOWN = {
     "codistillation", "diloco", "ditto", "ds-fl", "fedadagrad", "fedadam", "fedavg", "fedavgm",
     "fedbn", "feddf", "feddyn", "fedgkt", "fedmd", "fednova", "fedper", "fedprox", "fedrep",
-    "fedsgd", "fedyogi", "flower", "handover", "lg-fedavg", "predecessor", "scaffold", "split",
+    "fedsgd", "fedyogi", "flower", "handover", "heterofl", "lg-fedavg", "predecessor", "pruned",
+    "scaffold", "split",
 }  # fmt: skip
 
 
@@ -44,6 +47,7 @@ def ledger(cache, tmp_path, monkeypatch):
                 "algorithm": algorithm,
                 "schedule": schedule,
                 "clients_per_round": ASKED,
+                "args": BEFORE.get(algorithm, {}),
             },
         }
         scenario = resolve(table, "bytes")

@@ -27,6 +27,7 @@ MORE = {
     "handover-adam": ("handover", {"memory": "moments"}, ADAMW),
     "scaffold-momentum": ("scaffold", {"server_lr": 0.5}, {"momentum": 0.9}),
     "fednova-epochs": ("fednova", {}, {"steps": None, "epochs": 1}),
+    "pruned-iterative": ("pruned", {"pruning": "iterative", "amount": 0.5, "start": 1}, {}),
     "flower-trimmed": ("flower", {"strategy": "FedTrimmedAvg", "beta": 0.3}, {}),
     "flower-krum": ("flower", {"strategy": "Krum", "num_malicious_nodes": 1}, {}),
     "flower-momentum": ("flower", {"strategy": "FedAvgM", "server_momentum": 0.9}, {}),
@@ -53,6 +54,8 @@ ON_RAY = [
             "fedgkt",
         )
     ),
+    ("pruned-iterative", "parallel"),
+    ("heterofl", "parallel"),
     ("fedavg", "fedseq"),
     ("scaffold", "hierarchical"),
 ]

@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from federation.arrays import digest
+from federation.errors import ScenarioError
 from federation.models.learner import build_learner
 from federation.scenario.schema import ModelConfig, StrategyConfig
+from simulations import prepare
 from strategies.catalogue import build_algorithm, build_schedule
 
 EQUAL = {"data": {"partition": {"kind": "resampled", "examples": 48}}}
@@ -190,3 +192,12 @@ def test_visits_that_hand_over_what_the_optimiser_knows_are_one_training(models,
     for name, value in at_once.items():
         np.testing.assert_allclose(handed[-1][name], value, rtol=1e-4, atol=1e-6)
         assert abs(anew[-1][name] - value).max() > 1e-3
+
+
+@pytest.mark.parametrize("algorithm", ["pruned", "heterofl", "fedgkt"])
+@pytest.mark.parametrize("schedule", ["feddc", "fedseq", "hierarchical"])
+def test_who_asks_in_a_way_of_its_own_is_refused_where_nobody_would(tmp_path, schedule, algorithm):
+    settings = [f"strategy.schedule={schedule}", f"strategy.algorithm={algorithm}"]
+    runs = prepare.plan("quickstart", settings, str(tmp_path / "out"), False)
+    with pytest.raises(ScenarioError, match=algorithm):
+        prepare.check_materials(runs)

@@ -101,6 +101,25 @@ def test_penalties_and_corrections_do_what_they_do_in_the_reference(
     assert len(set(bits(expected))) == len(expected)
 
 
+@pytest.mark.parametrize("name", ["2nn", "cnn"])
+@pytest.mark.parametrize(
+    "local", [{}, {"momentum": 0.9, "clip_norm": 1.0, "weight_decay": 0.1}], ids=["sgd", "clipped"]
+)
+def test_what_is_masked_stays_zero_as_in_the_reference(chosen, jobs, images, name, local):
+    learner, stacked = chosen(images, name, **local)
+    rng = np.random.default_rng(1)
+    masks = {n: (rng.random(v.shape) < 0.5).astype("f4") for n, v in learner.arrays().items()}
+    start = {n: v * masks[n] for n, v in learner.arrays().items()}
+    work = jobs(images, start, [20, 9], mask=masks) + jobs(images, start, [16])
+    expected = chosen(images, name, "eager", **local)[1].engine.run(work)
+    found = stacked.engine.run(work)
+    assert_same_way(found, expected, start)
+    for results in (found, expected):
+        for trained, held in zip(results, (True, True, False), strict=True):
+            moved = sum(np.count_nonzero(trained.arrays[n][masks[n] == 0]) for n in masks)
+            assert (moved == 0) == held
+
+
 def test_a_penalty_of_nothing_changes_no_bit(chosen, jobs, images):
     learner, stacked = chosen(images, "lenet5", weight_decay=0.1)
     start = learner.arrays()
