@@ -12,7 +12,7 @@ from federation.arrays import Parts, Spec
 from federation.codecs._chain import Chain
 from federation.downlink import Letter
 from federation.errors import ClientError
-from federation.messages import TRAIN, Payloads, Task, payloads_of, task_of
+from federation.messages import HELD, TRAIN, Payloads, Task, payloads_of, task_of
 from federation.transport import Channel, Place
 from strategies.base import Algorithm
 
@@ -26,6 +26,12 @@ class Asked:
     parts: Parts
     undo: int | None = None
     task: Task = TRAIN
+    held: Parts | None = None
+
+    @property
+    def base(self) -> Parts:
+        """What the receivers of a lossy reply take its differences from."""
+        return self.parts if self.held is None else self.held
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,9 @@ class Reader:
             parts = self._common(number, kind, record, payloads_of(content))
         else:
             parts = self._own(number, task, call)
-        return Asked(number, kind, parts, undo, task)
+        known = {name: part for name, part in parts.items() if not name.startswith(HELD)}
+        held = {name.removeprefix(HELD): p for name, p in parts.items() if name not in known}
+        return Asked(number, kind, known, undo, task, held or None)
 
     def _common(self, number: int, kind: str, record: ConfigRecord, payloads: Payloads) -> Parts:
         """What was written for all clients."""
@@ -61,6 +69,9 @@ class Reader:
             version, base, start = (int(str(record[key])) for key in ("version", "base", "start"))
             letter = Letter(version, base, payloads, start)
             return self.held.receive(self.downlink, letter, specs)
+        answer = self.algorithm.uplink_specs(self.model)
+        held = {HELD + part: spec for part, spec in answer.items() if HELD + part in payloads}
+        specs = {**specs, **held}
         plain = Channel(Chain(()), self.downlink.seed, self.downlink.name)
         return plain.decode(payloads, specs, {}, Place(number), {}).parts
 

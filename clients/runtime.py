@@ -213,7 +213,7 @@ class ClientRuntime:
         place = Place(request.round, client)
         metrics = metrics_of(work.done, contribution, work.compute_s)
         if request.task == TRAIN:
-            told = (contribution.parts, self._uplink_specs, request.parts, place, work.memory)
+            told = (contribution.parts, self._uplink_specs, request.base, place, work.memory)
             sent = self.uplink.encode(*told)
             memory = sent.memory
         else:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from federation.energy.account import Bill, Origin, Usage
+from federation.energy.account import Bill, Origin, Transfer, Usage
 from federation.energy.ranges import Range, total_if_known
 from federation.messages import Reply
+from federation.peers import PeerExchange
 
 Since = tuple[int, float]
 """A client at work, and since when."""
@@ -23,6 +24,10 @@ class Costs:
     waiting_s: Mapping[int, float]
     bill: Bill | None = None
 
+    def of_peer(self, place: int) -> Transfer:
+        """What the message at this place of the round's exchanges between clients took."""
+        return Transfer() if self.bill is None else self.bill.peers[place]
+
     @property
     def usages(self) -> Sequence[Usage]:
         """One for each reply."""
@@ -34,6 +39,7 @@ class Costs:
             names = ("compute_j", "radio_j", "waiting_j", "network_j", "server_j", "carbon_g")
             return dict.fromkeys(names)
         transfers = [transfer for usage in self.usages for transfer in (usage.down, usage.up)]
+        transfers += self.bill.peers
         return cells(
             compute_j=self.bill.compute_j,
             radio_j=total_if_known([transfer.radio_j for transfer in transfers]),
@@ -74,7 +80,10 @@ def cells(**figures: Range | None) -> dict[str, Any]:
 
 
 def waiting(
-    replies: Sequence[Reply], span_s: tuple[float, float], under_way: Sequence[Since] = ()
+    replies: Sequence[Reply],
+    span_s: tuple[float, float],
+    under_way: Sequence[Since] = (),
+    peers: Sequence[PeerExchange] = (),
 ) -> dict[int, float]:
     """How long each client did nothing between the two ends of a round.
 
@@ -87,4 +96,31 @@ def waiting(
     for client, since_s, until_s in spans:
         spent = max(0.0, min(until_s, end_s) - max(since_s, start_s))
         busy_s[client] = busy_s.get(client, 0.0) + spent
+    if peers:
+        busy_s |= _busy_s(replies, peers)
     return {client: max(0.0, end_s - start_s - spent) for client, spent in busy_s.items()}
+
+
+def _busy_s(replies: Sequence[Reply], peers: Sequence[PeerExchange]) -> dict[int, float]:
+    """How long those worked that had to do with peers: one may receive while it trains or sends."""
+    spans: dict[int, list[tuple[float, float]]] = {}
+    for one in peers:
+        for client in (one.message.source, one.message.target):
+            spans.setdefault(client, []).append((one.start_s, one.end_s))
+    for reply in replies:
+        if reply.client in spans:
+            spans[reply.client].append((reply.timing.sent_s, reply.timing.arrived_s))
+    return {client: covered_s(found) for client, found in spans.items()}
+
+
+def covered_s(spans: Iterable[tuple[float, float]]) -> float:
+    """The length of the union of spans of time.
+
+    >>> covered_s([(0, 2), (1, 3), (5, 6)])
+    4.0
+    """
+    covered, until = 0.0, float("-inf")
+    for start_s, end_s in sorted(spans):
+        covered += max(0.0, end_s - max(start_s, until))
+        until = max(until, end_s)
+    return covered

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from federation.arrays import Parts
 from federation.messages import Reply, Request
+from federation.outbox import Wiring
 from federation.outlook import Outlook
+from federation.peers import PeerExchange, PeerMessage
 from federation.reduce import Total
 
 if TYPE_CHECKING:
@@ -48,6 +50,10 @@ class Fleet(Protocol):
     @property
     def population(self) -> int:
         """The number of clients."""
+
+    @property
+    def wiring(self) -> Wiring:
+        """How requests and replies of the run are written and read."""
 
     @property
     def now(self) -> float:
@@ -95,6 +101,12 @@ class Fleet(Protocol):
         """Send all, wait for all or up to the limit, and sum; each client may be asked once.
 
         The parts of the replies are summed close to the workers where they can, and are not kept.
+        """
+
+    def exchange(self, messages: Sequence[PeerMessage]) -> Sequence[PeerExchange] | None:
+        """Let clients send to each other, and wait until all has arrived.
+
+        None where they cannot, and the server relays: what it asks `by_peers` is the messages.
         """
 
     def disown(self, replies: Sequence[Reply]) -> None:

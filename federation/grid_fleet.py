@@ -16,6 +16,7 @@ from federation.fleet import NO_LIMIT, Gathered, Limit
 from federation.messages import Reply, Request
 from federation.node_outlook import NodeOutlook
 from federation.outlook import Outlook
+from federation.peers import PeerExchange, PeerMessage
 from federation.post import Post
 from federation.reduce import Expectations, Expected, reduce_all
 from federation.roster import Pace
@@ -140,6 +141,10 @@ class GridFleet(Post):
         total.population, total.exact, total.desk = self.population, self.exact, self.desk
         return Gathered(total, replies)
 
+    def exchange(self, messages: Sequence[PeerMessage]) -> Sequence[PeerExchange] | None:
+        """Between clients; None where the server relays."""
+        return None if self._simulated is None else self._simulated.exchange(messages)
+
     def disown(self, replies: Sequence[Reply]) -> None:
         """Let the clients undo, with their next request, what they did for these replies."""
         for reply in replies:
@@ -172,9 +177,9 @@ class GridFleet(Post):
     def _give_up(self, reason: str) -> list[Reply]:
         """What is still under way is late; a reply that comes after all is nobody's."""
         late = [one.failed(reason, self.now, "late") for one in self._pending.values()]
+        self._pending.clear()
         for reply in late:
             self._outbox.note(reply)
-        self._pending.clear()
         return late
 
 

@@ -1,11 +1,9 @@
 """Requests and replies, and how they stand in Flower messages.
 
 A request's content is one `ConfigRecord` named "request" and one `ArrayRecord` named "parts"; a
-reply's is a `MetricRecord` "metrics" and an `ArrayRecord` "parts", or a `ConfigRecord` "reply" that
-tells an error.
-Each part (the model, a control variate) is one array of encoded bytes, so a message is six or
-seven Flower objects, not hundreds. The client it goes to stands in the envelope alone: a
-broadcast is one content, shared by all its messages.
+reply's is a `MetricRecord` "metrics" and an `ArrayRecord` "parts", or a `ConfigRecord` "reply".
+Each part (the model, a control variate) is one array of encoded bytes, so a message is six or seven
+Flower objects, not hundreds. Clients stand in envelopes alone: a broadcast is one shared content.
 """
 
 from __future__ import annotations
@@ -27,6 +25,7 @@ Fault = Literal["late", "dropped", "failed", "rejected"]
 Payloads = Mapping[str, bytes]
 
 STYPE = "paceline"
+HELD = "held "  # before the name of a part of `Body.held`
 _REASON_CHARACTERS = 300
 
 
@@ -50,17 +49,28 @@ TRAIN = Task()
 
 @dataclass(frozen=True)
 class Body:
-    """What a request says; the same object may go to many clients."""
+    """What a request says; the same object may go to many clients.
+
+    `by_peers`: it came from peers and the reply goes to them, in a simulation without the server.
+    `held` is what a lossy reply is a difference from, where that is not `parts`.
+    """
 
     round: int
     kind: Kind
     parts: Parts
     task: Task = TRAIN
+    by_peers: bool = False
+    held: Parts | None = None
 
     @cached_property
     def raw_bytes(self) -> int:
         """Bytes of the values before encoding."""
-        return sum(raw_bytes(arrays) for arrays in self.parts.values())
+        return sum(raw_bytes(arrays) for arrays in self.sent.values())
+
+    @property
+    def sent(self) -> Parts:
+        """All parts under the names by which they travel."""
+        return {**self.parts, **{HELD + part: value for part, value in (self.held or {}).items()}}
 
     @property
     def label(self) -> str:
@@ -175,6 +185,8 @@ def request_content(
     record = ConfigRecord({"config": config_digest, "round": body.round, "kind": body.kind})
     if body.task != TRAIN:
         record.update({"task": body.task.name, "step": body.task.step, "rows": body.task.rows})
+    if body.by_peers:
+        record["by_peers"] = 1
     record.update(more or {})
     return RecordDict({"request": record, "parts": parts_record(payloads)})
 

@@ -162,6 +162,8 @@ class Outbox:
             return Expectation(body.round, body.kind, wiring.uplink, {})
         if wiring.uplink.lossless:
             return self._train(body, {}, {}, None)
+        if body.held is not None:
+            return self._train(body, body.held, body.held, wiring.memory)
         held = body.parts if self._publisher is None else self._publisher.held
         return self._train(body, held, body.parts, wiring.memory)
 
@@ -192,6 +194,7 @@ class Outbox:
             more |= {"version": letter.version, "base": letter.base, "start": letter.start}
             return request_content(digest, body, letter.payloads, more)
         plain = Channel(Chain(()), self.wiring.downlink.seed, self.wiring.downlink.name)
-        specs = {part: spec_of(arrays) for part, arrays in body.parts.items()}
-        sent = plain.encode(body.parts, specs, {}, Place(body.round), {})
+        parts = body.sent
+        specs = {part: spec_of(arrays) for part, arrays in parts.items()}
+        sent = plain.encode(parts, specs, {}, Place(body.round), {})
         return request_content(digest, body, sent.payloads, more)

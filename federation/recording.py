@@ -9,6 +9,7 @@ from federation.costs import Costs, cells, waiting
 from federation.energy.account import Accountant, Transfer
 from federation.evaluation import Evaluation
 from federation.messages import Reply
+from federation.peers import PeerExchange
 from federation.results.tables import ClientRow, ExchangeRow, RoundRow
 from federation.rounds import Backhaul, Outcome, RoundResult, outcome_of
 from federation.scenario.schema import Scenario
@@ -55,12 +56,11 @@ class Recorder:
         )
 
     def _costs(self, result: RoundResult, tests: Sequence[Reply], now_s: float) -> Costs:
-        exchanges = result.exchanges or result.outcomes
-        replies = [*(one.reply for one in exchanges), *tests]
-        waiting_s = waiting(replies, (result.started_s, now_s), result.under_way)
+        replies, peers = [*result.replies, *tests], result.peers or ()
+        waiting_s = waiting(replies, (result.started_s, now_s), result.under_way, peers)
         if self.accountant is None:
             return Costs(replies, waiting_s)
-        bill = self.accountant.bill(replies, waiting_s, result.started_s, now_s)
+        bill = self.accountant.bill(replies, waiting_s, result.started_s, now_s, peers)
         return Costs(replies, waiting_s, bill)
 
     def _round(
@@ -92,7 +92,7 @@ class Recorder:
             wall_time_s=wall_time_s,
             uplink_bytes=sum(row.sent_bytes for row in up),
             downlink_bytes=sum(row.sent_bytes for row in down),
-            peer_bytes=0,
+            peer_bytes=sum(row.sent_bytes for row in exchanges if row.link == "peer"),
             raw_uplink_bytes=sum(row.raw_bytes for row in up),
             raw_downlink_bytes=sum(row.raw_bytes for row in down),
             metric=None if evaluation is None else evaluation.metric,
@@ -138,11 +138,14 @@ class Recorder:
         rows: list[ExchangeRow] = []
         statuses = [(one.reply, one.status) for one in result.exchanges or result.outcomes]
         statuses += [(test, outcome_of(test).status) for test in tests]
-        for (reply, status), usage in zip(statuses, costs.usages, strict=True):
+        apart = 0 if result.peers is None else len(result.outcomes)
+        for (reply, status), usage in [*zip(statuses, costs.usages, strict=True)][apart:]:
             rows.append(self._downlink(len(rows), result.round, reply, status, usage.down))
             if reply.sent_bytes:
                 rows.append(self._uplink(len(rows), result.round, reply, status, usage.up))
         rows = [_between(row, result.servers) for row in rows] if result.servers else rows
+        for place, exchange in enumerate(result.peers or ()):
+            rows.append(self._peer(len(rows), exchange, costs.of_peer(place)))
         return rows + [
             self._backhaul(len(rows) + i, result, t) for i, t in enumerate(result.transfers)
         ]
@@ -157,6 +160,25 @@ class Recorder:
             radio_j=None,
             network_j=None,
             **asdict(one),
+        )
+
+    def _peer(self, number: int, exchange: PeerExchange, cost: Transfer) -> ExchangeRow:
+        message = exchange.message
+        return ExchangeRow(
+            run=self.run,
+            round=message.round,
+            exchange=number,
+            source=f"client {message.source}",
+            target=f"client {message.target}",
+            link="peer",
+            kind=message.kind,
+            codec=self.scenario.uplink.codec,
+            raw_bytes=message.size.raw_bytes,
+            sent_bytes=message.size.sent_bytes,
+            start_s=exchange.start_s,
+            end_s=exchange.end_s,
+            status="counted",
+            **cells(radio_j=cost.radio_j, network_j=cost.network_j),
         )
 
     def _downlink(

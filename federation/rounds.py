@@ -8,6 +8,7 @@ from typing import Literal
 
 from federation.arrays import Parts
 from federation.messages import Fault, Reply
+from federation.peers import PeerExchange
 
 State = Parts
 Status = Literal["counted"] | Fault
@@ -42,9 +43,10 @@ class RoundResult:
 
     `under_way` are the clients that are still at work, each with the time since when.
     `servers` names whom a client speaks with where that is not the "server"; `transfers` are those
-    beside its exchanges.
-    `exchanges` are all replies of a round in which a client gives several; `outcomes` then has one
-    for each client (`whole`).
+    beside its exchanges. `exchanges` are all replies of a round in which a client gives several;
+    `outcomes` then has one for each client (`whole`). Where clients sent to each other, `peers` is
+    what they sent, and requests and replies took nobody's link: they stand for what a client does
+    by itself.
     """
 
     round: int
@@ -56,6 +58,16 @@ class RoundResult:
     servers: Mapping[int, str] = field(default_factory=dict)
     transfers: Sequence[Backhaul] = ()
     exchanges: tuple[Outcome, ...] = ()
+    peers: Sequence[PeerExchange] | None = None
+
+    @property
+    def replies(self) -> list[Reply]:
+        """All replies, with the bytes that went over the server's links."""
+        found = [one.reply for one in self.exchanges or self.outcomes]
+        if self.peers is None:
+            return found
+        nothing = {"request_sent_bytes": 0, "request_raw_bytes": 0, "sent_bytes": 0, "raw_bytes": 0}
+        return [replace(reply, **nothing) for reply in found]  # type: ignore[arg-type]
 
 
 def outcome_of(reply: Reply) -> Outcome:

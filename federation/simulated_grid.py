@@ -12,6 +12,7 @@ from federation.energy.account import Accountant
 from federation.fleet import Limit
 from federation.messages import Reply, Timing
 from federation.outlook import Outlook
+from federation.peers import PeerExchange, PeerMessage
 from federation.reduce import Expected, Total
 
 
@@ -51,6 +52,9 @@ class SimulatedGrid(Protocol):
 
     def timing_of(self, message_id: str) -> Timing:
         """The legs of the exchange that this request began, once its reply was pulled."""
+
+    def exchange(self, messages: Sequence[PeerMessage]) -> Sequence[PeerExchange]:
+        """Let clients send to each other, and wait until all has arrived."""
 
     def push(self, message: Message, limit: Limit, sent_s: float | None = None) -> str:
         """Send a request without waiting; the id serves to pull the reply.

@@ -12,16 +12,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from federation.energy.account import Bill
+from federation.energy.account import Bill, Transfer, Usage
 from federation.energy.carbon import Grid, carbon_g
 from federation.energy.catalogue import open_grid
 from federation.energy.ranges import Range, total
 from federation.energy.server import server_j
 from federation.errors import ScenarioError
 from federation.messages import Reply
+from federation.peers import PeerExchange
 from federation.scenario.fleet import EnergyConfig, ServerConfig
 from simulations.devices import Population
-from simulations.share_energy import ShareEnergy, whole
+from simulations.share_energy import ShareEnergy, both, whole
 from simulations.speeds import Training
 
 Span = tuple[float, float]
@@ -66,7 +67,12 @@ class FleetAccountant:
         return tuple(name for name in _FIGURES if any(getattr(s, name) is None for s in self._raw))
 
     def bill(
-        self, replies: Sequence[Reply], waiting_s: Mapping[int, float], start_s: float, end_s: float
+        self,
+        replies: Sequence[Reply],
+        waiting_s: Mapping[int, float],
+        start_s: float,
+        end_s: float,
+        peers: Sequence[PeerExchange] = (),
     ) -> Bill:
         """What the round took."""
         usages = [self._share(reply.client).usage(reply) for reply in replies]
@@ -74,12 +80,17 @@ class FleetAccountant:
             client: self._share(client).waiting_j(span) for client, span in waiting_s.items()
         }
         bystanders = self._bystanders(waiting_s, end_s - start_s)
+        ends = [end for exchange in peers for end in self._ends(exchange)]
         server = self._server(end_s - start_s)
         carbon = None
         if self._knows_emissions:
             used = self._waits(waiting, bystanders, (start_s, end_s))
             for reply, usage in zip(replies, usages, strict=True):
                 used.setdefault(self._where(reply, (start_s, end_s)), []).append(whole(usage))
+            for client, exchange, took in ends:
+                when = (exchange.start_s, exchange.end_s) if self._grid.varies else (start_s, end_s)
+                where = str(self._share(client).region), when
+                used.setdefault(where, []).append(whole(Usage(up=took)))
             carbon = self._carbon(used, server, (start_s, end_s))
         return Bill(
             usages,
@@ -88,6 +99,7 @@ class FleetAccountant:
             server,
             carbon,
             None if len(self.unknown) == len(_FIGURES) else SOURCE,
+            [both(ends[i][2], ends[i + 1][2]) for i in range(0, len(ends), 2)],
         )
 
     @cached_property
@@ -102,6 +114,14 @@ class FleetAccountant:
     @cached_property
     def _shares(self) -> list[ShareEnergy]:
         return [share.without(self.unknown) for share in self._raw]
+
+    def _ends(self, exchange: PeerExchange) -> list[tuple[int, PeerExchange, Transfer]]:
+        """What a message between clients took of its sender and of its receiver."""
+        source, target = exchange.message.source, exchange.message.target
+        return [
+            (source, exchange, self._share(source).to_peer(exchange)),
+            (target, exchange, self._share(target).from_peer(exchange)),
+        ]
 
     def _check_region(self, key: str, region: str | None) -> None:
         try:

@@ -15,6 +15,7 @@ from statistics import NormalDist
 import numpy as np
 
 from federation.arrays import Arrays, Parts
+from federation.peers import PeerExchange
 from federation.scenario.fleet import FleetShare
 from simulations.availability.base import Availability, Clients, Mask
 from simulations.availability.catalogue import build_availability
@@ -108,6 +109,12 @@ class Conditions:
         if self.fuel is not None:
             for landing in landings:
                 self.fuel.spend(landing)
+
+    def exchanged(self, exchanges: Sequence[PeerExchange]) -> None:
+        """Take from the batteries what sending to each other took."""
+        if self.fuel is not None:
+            for exchange in exchanges:
+                self.fuel.spend_on_peers(exchange)
 
     def state(self) -> Parts:
         """What a checkpoint must hold."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -23,6 +24,7 @@ class Flight:
 
     `draw` numbers what chance does to it: the same for the same client in the same round.
     `compute_factor` and `link_factor` say how much longer its legs take than the profiles' figures.
+    One `by_peers` has no legs: what it brings is there, and what comes of it stays there.
     """
 
     message: Message
@@ -35,6 +37,7 @@ class Flight:
     level: Level | None = None
     compute_factor: float = 1.0
     link_factor: float = 1.0
+    by_peers: bool = False
 
     @property
     def message_id(self) -> str:
@@ -119,3 +122,8 @@ class Landing:
         if self.result.error and "request" not in asked.content:
             return Message(Error(_APP_RAISED, self.result.error), reply_to=asked)
         return Message(self.result.content, reply_to=asked)
+
+
+def draw_of(round_number: int | str, kind: str) -> int:
+    """Numbers what chance does to a client: the same for all messages of a kind in a round."""
+    return zlib.crc32(f"{round_number} {kind}".encode())

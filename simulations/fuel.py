@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from federation.errors import ScenarioError
+from federation.peers import PeerExchange
 from federation.scenario.fleet import FleetShare
 from simulations.batteries import Batteries, Battery
 from simulations.devices import Place, Population
@@ -76,6 +77,16 @@ class Fuel:
             + energy.sending_j(reply_bytes, timing.upload_s or 0.0)
         )
         self.batteries.drain(np.array([flight.client]), timing.sent_s, timing.arrived_s, spent_j)
+
+    def spend_on_peers(self, exchange: PeerExchange) -> None:
+        """Take what a message took from its sender and its receiver, as far as they have it."""
+        message, size_bytes = exchange.message, exchange.message.size.sent_bytes
+        source, target = self._energy(message.source), self._energy(message.target)
+        sending_j = source.sending_j(size_bytes, exchange.transfer_s + source.latency_s)
+        receiving_j = target.receiving_j(size_bytes, exchange.transfer_s + target.latency_s)
+        for client, spent_j in ((message.source, sending_j), (message.target, receiving_j)):
+            ids = np.array([client])
+            self.batteries.drain(ids, exchange.start_s, exchange.end_s, spent_j)
 
     def _energy(self, client: int) -> ShareEnergy:
         return self.energies[self.population.share_of(client)]

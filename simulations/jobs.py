@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from clients.calls import Call
 from federation.messages import Reply
@@ -86,7 +86,10 @@ class Jobs:
     def _absorb(self, done: ChunkDone, pack: _Pack) -> None:
         for flight, content in zip(pack.flights, done.contents, strict=True):
             if flight.number in self._wanted:
-                self._results[flight.number] = Result.of(content)
+                result = Result.of(content)
+                self._results[flight.number] = (
+                    replace(result, size_bytes=0) if flight.by_peers else result
+                )
 
     def _submit(self, flights: Sequence[Flight], expected: Expected | None) -> list[int]:
         """Hand out the fixed chunks of these flights, in packs; the numbers of the packs."""

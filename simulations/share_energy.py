@@ -11,10 +11,11 @@ from federation.energy.compute import compute_j
 from federation.energy.infrastructure import Accounting, Infrastructure
 from federation.energy.levels import Level
 from federation.energy.radio import Radio
-from federation.energy.ranges import NOTHING, Range, total
+from federation.energy.ranges import NOTHING, Range, total, total_if_known
 from federation.energy.supply import supplied_j
 from federation.energy.waiting import waiting_j, waiting_w
 from federation.messages import Reply
+from federation.peers import PeerExchange
 from federation.scenario.fleet import EnergyConfig, FleetShare
 from simulations.devices import DeviceProfile, Place
 from simulations.profiles.network import BEYOND, RADIO
@@ -81,21 +82,21 @@ class ShareEnergy:
         timing = reply.timing
         down_s = self._on_air_s(timing.download_s)
         up_s = self._on_air_s(timing.upload_s)
-        down_bytes, up_bytes = reply.request_sent_bytes, reply.sent_bytes
-        radio, beyond = self.radio, self.infrastructure
-        down = Transfer(
-            None if radio is None else self._at_socket(radio.receiving_j(down_bytes, down_s)),
-            None if beyond is None else beyond.downlink_j(down_bytes, down_s, self.accounting),
-        )
-        up = Transfer(
-            None if radio is None else self._at_socket(radio.sending_j(up_bytes, up_s)),
-            None if beyond is None else beyond.uplink_j(up_bytes, up_s, self.accounting),
-        )
+        down = self._receiving(reply.request_sent_bytes, down_s)
+        up = self._sending(reply.sent_bytes, up_s)
         if self.train_w is None:
             return Usage(down, up)
         watts = self.train_w if timing.level is None else timing.level.train_w
         computing = compute_j(watts, self.pace * (timing.compute_s or 0.0))
         return Usage(down, up, self._at_socket(computing))
+
+    def from_peer(self, exchange: PeerExchange) -> Transfer:
+        """What a message took at this share's side, as its receiver."""
+        return self._receiving(exchange.message.size.sent_bytes, exchange.transfer_s * self.on_air)
+
+    def to_peer(self, exchange: PeerExchange) -> Transfer:
+        """What a message took at this share's side, as its sender."""
+        return self._sending(exchange.message.size.sent_bytes, exchange.transfer_s * self.on_air)
 
     def receiving_j(self, size_bytes: int, leg_s: float) -> float:
         """What the device itself takes to receive, by the base of the figures; 0 if not known."""
@@ -120,6 +121,20 @@ class ShareEnergy:
             return None
         return self._at_socket(waiting_j(self.waiting_w, seconds))
 
+    def _receiving(self, size_bytes: int, on_air_s: float) -> Transfer:
+        radio, beyond = self.radio, self.infrastructure
+        return Transfer(
+            None if radio is None else self._at_socket(radio.receiving_j(size_bytes, on_air_s)),
+            None if beyond is None else beyond.downlink_j(size_bytes, on_air_s, self.accounting),
+        )
+
+    def _sending(self, size_bytes: int, on_air_s: float) -> Transfer:
+        radio, beyond = self.radio, self.infrastructure
+        return Transfer(
+            None if radio is None else self._at_socket(radio.sending_j(size_bytes, on_air_s)),
+            None if beyond is None else beyond.uplink_j(size_bytes, on_air_s, self.accounting),
+        )
+
     def _at_socket(self, device_j: Range) -> Range:
         return device_j if self.supply_factor == 1 else supplied_j(device_j, self.supply_factor)
 
@@ -138,3 +153,11 @@ def whole(usage: Usage) -> Range:
         *(usage.down.radio_j, usage.down.network_j, usage.up.radio_j, usage.up.network_j),
     )
     return total(part for part in parts if part is not None) if any(parts) else NOTHING
+
+
+def both(one: Transfer, other: Transfer) -> Transfer:
+    """What a message took at both of its ends."""
+    return Transfer(
+        total_if_known([one.radio_j, other.radio_j]),
+        total_if_known([one.network_j, other.network_j]),
+    )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import inf
 
 from federation.energy.levels import Level
 from federation.reduce import MOST_EXAMPLES
@@ -50,6 +51,11 @@ class Speed:
             device.startup_s,
             () if "train_w" in device.missing_energy else device.levels,
         )
+
+    @property
+    def without_links(self) -> Speed:
+        """Of work whose input is there and whose result stays there."""
+        return replace(self, latency_s=0.0, down_bit_per_s=inf, up_bit_per_s=inf)
 
     def download_s(self, size_bytes: float, factor: float = 1.0) -> float:
         """Seconds from the server to the device; `factor` times as long on the air."""

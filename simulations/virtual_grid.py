@@ -8,7 +8,6 @@ waits. Replies come in the order of virtual arrival whatever the workers' real s
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -20,16 +19,18 @@ from federation.errors import RunError
 from federation.fleet import NO_LIMIT, Limit
 from federation.messages import Reply, Timing
 from federation.outlook import Outlook
+from federation.peers import PeerExchange, PeerMessage
 from federation.reduce import Expected, Total
 from federation.wire import content_bytes
 from simulations.balance import Balance
 from simulations.clock import EventQueue
 from simulations.executors.base import Executor
-from simulations.flights import Flight, Landing
+from simulations.flights import Flight, Landing, draw_of
 from simulations.flower_internals import assume_identity, stamp
 from simulations.gathering import gather, sum_landings
 from simulations.jobs import Jobs
 from simulations.packs import Packing
+from simulations.peer_links import PeerLinks
 from simulations.plain_grid import RUN_ID, PlainGrid
 from simulations.traffic import Event, Traffic, levels_of
 from simulations.world import World
@@ -113,8 +114,7 @@ class VirtualGrid(PlainGrid):
     ) -> tuple[Total, list[Reply]]:
         """Send all, wait for all or up to the limit, sum in fixed chunks.
 
-        The replies come in the order of the messages, without parts; what was broken off is a
-        reply too.
+        Replies in the order of the messages, without parts; what was broken off is one, too.
         """
         flights = self._take_off(messages, limit)
         if not self.world.is_calm or limit.ends_early(len(flights)):
@@ -127,11 +127,17 @@ class VirtualGrid(PlainGrid):
             replace(reply, timing=flight.timing(reply.metrics, reply.sent_bytes))
             for flight, reply in found
         ]
-        for reply in replies:
+        for reply in replies if not flights[0].by_peers else ():
             self.world.check_payload(reply.client, "uplink", reply.sent_bytes)
         self._clock.advance_to(max(reply.timing.arrived_s for reply in replies))
         self.world.sizes.reply_bytes = replies[-1].sent_bytes
         return total, replies
+
+    def exchange(self, messages: Sequence[PeerMessage]) -> list[PeerExchange]:
+        """Let clients send to each other, and wait until all has arrived."""
+        found = PeerLinks(self.world).exchange(messages)
+        self._clock.advance_to(max([self.now, *(one.end_s for one in found)]))
+        return found
 
     def push(self, message: Message, limit: Limit, sent_s: float | None = None) -> str:
         """Send a request, or go on with one that was under way since then when the run broke."""
@@ -210,9 +216,11 @@ class VirtualGrid(PlainGrid):
         stamp(message, f"message-{self._messages}")
         told = message.metadata
         client = told.dst_node_id - _FIRST_NODE
-        self.world.check_payload(client, "downlink", size_bytes)
         speed = self.world.speed_of(client)
-        draw = zlib.crc32(f"{told.group_id} {told.message_type}".encode())
+        if by_peers := "by_peers" in message.content.config_records.get("request", {}):
+            size_bytes, speed = 0, speed.without_links
+        self.world.check_payload(client, "downlink", size_bytes)
+        draw = draw_of(told.group_id, told.message_type)
         training = told.message_type == MessageType.TRAIN and speed.levels
         return Flight(
             message,
@@ -224,6 +232,7 @@ class VirtualGrid(PlainGrid):
             draw,
             speed.levels[-1] if training else None,
             *self.world.conditions.factors(client, draw),
+            by_peers,
         )
 
     def _step(self) -> None:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from federation.energy.ranges import Range, total_if_known
 from federation.messages import Reply
+from federation.peers import PeerExchange
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,8 @@ class Bill:
     """A round's energy, J, and emissions, g CO2e; None where not known.
 
     `usages` are those of the replies, in their order; `waiting_j` are those of the clients that
-    were at work; `bystanders_j` is what all others took meanwhile, which is waiting too.
+    were at work; `bystanders_j` is what all others took meanwhile, which is waiting too; `peers`
+    are what messages between clients took at both ends, in the order of the exchanges.
     """
 
     usages: Sequence[Usage]
@@ -50,6 +52,7 @@ class Bill:
     server_j: Range | None
     carbon_g: Range | None
     source: str | None
+    peers: Sequence[Transfer] = ()
 
     @property
     def compute_j(self) -> Range | None:
@@ -69,7 +72,12 @@ class Accountant(Protocol):
         """The parts that are not known in this run, as people say them."""
 
     def bill(
-        self, replies: Sequence[Reply], waiting_s: Mapping[int, float], start_s: float, end_s: float
+        self,
+        replies: Sequence[Reply],
+        waiting_s: Mapping[int, float],
+        start_s: float,
+        end_s: float,
+        peers: Sequence[PeerExchange] = (),
     ) -> Bill:
         """What the round from `start_s` to `end_s` took.
 

@@ -17,6 +17,7 @@ from federation.energy.meter import Reading
 from federation.energy.ranges import Range, total, total_if_known
 from federation.energy.report import NOT_MEASURED
 from federation.messages import Reply
+from federation.peers import PeerExchange
 
 TOO_LONG: Final = "longer than the exchange"
 SEVERAL_SCOPES: Final = "several scopes"
@@ -60,9 +61,14 @@ class MeteredAccountant:
     uncounted: Sequence[str] = ()
 
     def bill(
-        self, replies: Sequence[Reply], waiting_s: Mapping[int, float], start_s: float, end_s: float
+        self,
+        replies: Sequence[Reply],
+        waiting_s: Mapping[int, float],
+        start_s: float,
+        end_s: float,
+        peers: Sequence[PeerExchange] = (),
     ) -> MeteredBill:
-        """What the round took."""
+        """What the round took; real clients have no exchanges with peers."""
         of_client: dict[int, list[Reply]] = {}
         for reply in replies:
             of_client.setdefault(reply.client, []).append(reply)

@@ -14,10 +14,13 @@ import numpy as np
 from federation.arrays import cast_like
 from strategies.algorithms.fedavg import FedAvg
 from strategies.base import Algorithm, Contribution, Train
+from strategies.schedules.all_reduce import AllReduce
 from strategies.schedules.asynchronous import Asynchronous
 from strategies.schedules.cycling import Cycling
+from strategies.schedules.d_psgd import DPsgd
 from strategies.schedules.feddc import FedDC
 from strategies.schedules.fedseq import FedSeq
+from strategies.schedules.gossip import Gossip
 from strategies.schedules.hierarchical import Hierarchical
 from strategies.schedules.parallel import Parallel
 from strategies.schedules.serial import Serial
@@ -111,6 +114,16 @@ class SerialBreaksInRound3(Serial):
 
 
 @dataclass(frozen=True)
+class AllReduceBreaks(AllReduce):
+    """All-reduce that does."""
+
+    mended: str = ""
+
+    def rounds(self, fleet, algorithm, state, plan):
+        return breaking(super().rounds(fleet, algorithm, state, plan), self.mended)
+
+
+@dataclass(frozen=True)
 class FedDCBreaksInRound3(FedDC):
     """Daisy-chaining that does, while models are apart."""
 
@@ -121,8 +134,28 @@ class FedDCBreaksInRound3(FedDC):
 
 
 @dataclass(frozen=True)
+class DPsgdBreaks(DPsgd):
+    """D-PSGD that does."""
+
+    mended: str = ""
+
+    def rounds(self, fleet, algorithm, state, plan):
+        return breaking(super().rounds(fleet, algorithm, state, plan), self.mended)
+
+
+@dataclass(frozen=True)
 class FedSeqBreaksInRound3(FedSeq):
     """Superclients that do."""
+
+    mended: str = ""
+
+    def rounds(self, fleet, algorithm, state, plan):
+        return breaking(super().rounds(fleet, algorithm, state, plan), self.mended)
+
+
+@dataclass(frozen=True)
+class GossipBreaks(Gossip):
+    """Gossip that does."""
 
     mended: str = ""
 

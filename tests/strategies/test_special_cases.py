@@ -195,9 +195,18 @@ def test_visits_that_hand_over_what_the_optimiser_knows_are_one_training(models,
 
 
 @pytest.mark.parametrize("algorithm", ["pruned", "heterofl", "fedgkt"])
-@pytest.mark.parametrize("schedule", ["feddc", "fedseq", "hierarchical"])
+@pytest.mark.parametrize("schedule", ["feddc", "fedseq", "hierarchical", "all-reduce", "d-psgd"])
 def test_who_asks_in_a_way_of_its_own_is_refused_where_nobody_would(tmp_path, schedule, algorithm):
     settings = [f"strategy.schedule={schedule}", f"strategy.algorithm={algorithm}"]
     runs = prepare.plan("quickstart", settings, str(tmp_path / "out"), False)
+    with pytest.raises(ScenarioError, match=algorithm):
+        prepare.check_materials(runs)
+
+
+@pytest.mark.parametrize("algorithm", ["fedmd", "ds-fl", "codistillation"])
+@pytest.mark.parametrize("schedule", ["all-reduce", "d-psgd", "gossip", "feddc", "asynchronous"])
+def test_who_sends_no_models_is_refused_where_models_are_averaged(tmp_path, schedule, algorithm):
+    settings = [f"strategy.schedule={schedule}", f"strategy.algorithm={algorithm}"]
+    runs = prepare.plan("quickstart", [*settings, "data.public=50"], str(tmp_path / "o"), False)
     with pytest.raises(ScenarioError, match=algorithm):
         prepare.check_materials(runs)

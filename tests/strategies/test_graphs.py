@@ -1,0 +1,93 @@
+"""Graphs and the weights of mixing over them."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from strategies import graphs
+
+COUNTS = st.integers(1, 24)
+
+
+def matrix(graph, count):
+    """W, with a row of the unit matrix for those that are not there."""
+    found = np.eye(count)
+    for client, row in graphs.shares(graph).items():
+        found[client] = 0.0
+        for other, share in row.items():
+            found[client, other] = share / sum(row.values())
+    return found
+
+
+@st.composite
+def some_graphs(draw):
+    """Any of the graphs, some of its clients away, in pairs or not."""
+    count, seed = draw(COUNTS), draw(st.integers(0, 99))
+    name = draw(st.sampled_from(graphs.NAMES))
+    if name == "torus":
+        count *= 4
+    graph = graphs.named(name, count, draw(st.sampled_from([2, 4, 6])), seed)
+    graph = graphs.among(graph, draw(st.sets(st.integers(0, count - 1))))
+    return (graphs.pairs(graph, seed, 1) if draw(st.booleans()) else graph), count
+
+
+@given(some_graphs())
+def test_the_weights_of_every_graph_are_symmetric_and_doubly_stochastic(drawn):
+    graph, count = drawn
+    w = matrix(graph, count)
+    np.testing.assert_allclose(w, w.T, atol=1e-15)
+    np.testing.assert_allclose(w.sum(axis=0), 1, atol=1e-12)
+    np.testing.assert_allclose(w.sum(axis=1), 1, atol=1e-12)
+    assert (w >= 0).all()
+    assert (np.diag(w) > 0).all()
+
+
+@given(st.integers(3, 40))
+def test_the_second_eigenvalue_of_a_ring(count):
+    w = matrix(graphs.ring(count), count)
+    second = np.sort(np.linalg.eigvalsh(w))[-2]
+    np.testing.assert_allclose(second, 1 / 3 + 2 / 3 * np.cos(2 * np.pi / count), atol=1e-12)
+
+
+@given(st.integers(3, 40), st.sampled_from([2, 4, 6]), st.integers(0, 99))
+def test_a_random_graph_is_connected_and_nobody_has_more_neighbours_than_asked(n, degree, seed):
+    graph = graphs.random(n, degree, seed)
+    reached, front = {0}, [0]
+    while front:
+        new = [one for one in graph[front.pop()] if one not in reached]
+        reached.update(new)
+        front += new
+    assert reached == set(range(n))
+    assert max(len(near) for near in graph.values()) <= degree
+
+
+@given(st.integers(2, 30), st.integers(0, 50), st.integers(1, 5))
+def test_pairs_of_a_complete_graph_leave_out_one_at_most(count, seed, number):
+    graph = graphs.pairs(graphs.complete(count), seed, number)
+    assert sum(len(near) == 0 for near in graph.values()) == count % 2
+    assert max(len(near) for near in graph.values()) == 1
+
+
+def test_neighbours_on_a_torus():
+    assert graphs.torus(12)[0] == (1, 3, 4, 8)
+    assert {len(near) for near in graphs.torus(12).values()} == {4}
+
+
+@given(some_graphs())
+def test_messages_go_out_in_as_few_steps_as_the_most_neighbours_anyone_has(drawn):
+    graph, _ = drawn
+    edges = graphs.directed(graph)
+    assert sorted(edges) == sorted((i, j) for i, near in graph.items() for j in near)
+    free, steps = {}, 0
+    for one, other in edges:  # as links that carry one message at a time would
+        step = max(free.get(("out", one), 0), free.get(("in", other), 0)) + 1
+        free["out", one] = free["in", other] = step
+        steps = max(steps, step)
+    assert steps <= max((len(near) for near in graph.values()), default=0)
+
+
+def test_at_a_time_all_send_to_different_clients():
+    edges = graphs.directed(graphs.complete(4))
+    steps = [edges[i : i + 4] for i in range(0, 12, 4)]
+    for step in steps:
+        assert {one for one, _ in step} == {other for _, other in step} == {0, 1, 2, 3}
