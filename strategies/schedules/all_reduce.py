@@ -37,7 +37,10 @@ _HOLDERS = "holders"
 
 @dataclass(frozen=True)
 class AllReduce(Schedule):
-    """`exchange`: "ring" sums on the way, "all-gather" at everybody."""
+    """The round's clients average among themselves, without a server.
+
+    `exchange`: "ring" sums on the way, "all-gather" at everybody.
+    """
 
     exchange: Exchange = "ring"
 

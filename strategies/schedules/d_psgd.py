@@ -12,7 +12,10 @@ from strategies.schedules._mixing import Mixing
 
 @dataclass(frozen=True)
 class DPsgd(Mixing):
-    """On the complete graph this is FedAvg; on a ring a client sends 2W a round, however many."""
+    """Every client averages with its neighbours on a graph, then trains.
+
+    On the complete graph this is FedAvg; on a ring a client sends 2W a round, however many.
+    """
 
     kind: ClassVar[str] = "d-psgd"
 

@@ -16,7 +16,10 @@ from strategies.schedules._mixing import Mixing
 
 @dataclass(frozen=True)
 class Gossip(Mixing):
-    """Pairs are edges of the graph; a client has one partner a round at most, and sends W."""
+    """Every client averages with one partner, drawn anew each round, then trains.
+
+    Pairs are edges of the graph; a client has one partner a round at most, and sends W.
+    """
 
     kind: ClassVar[str] = "gossip"
 

@@ -22,7 +22,10 @@ from strategies.schedules.serial import Serial
 
 @dataclass(frozen=True)
 class Split(Serial):
-    """One pass over the round's clients, in an order as in `serial`."""
+    """Split learning: a pass over the round's clients, the server holding the model's other part.
+
+    The order is as in `serial`.
+    """
 
     def check(self, scenario: Scenario, algorithm: Algorithm, model: Spec) -> None:
         """Refuse algorithms that cut no model, and rounds cut short."""

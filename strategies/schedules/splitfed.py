@@ -25,7 +25,11 @@ from strategies.schedules._split_pass import Bench, Pass, check_split, settled
 
 @dataclass(frozen=True)
 class SplitFed(Schedule):
-    """Version 1 or 2."""
+    """Split learning of all clients at once, whose parts are averaged.
+
+    In version 1 every client has server layers of its own, averaged too; in version 2 there is one
+    set of them.
+    """
 
     version: int = 1
 
