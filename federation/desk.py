@@ -13,12 +13,12 @@ from federation.arrays import Arrays
 from federation.data.dataset import Dataset
 from federation.data.public import public_rows
 from federation.errors import RunError
-from federation.models.learner import Learner, build_learner
-from federation.models.tasks import as_tensor
 from federation.scenario.schema import LocalConfig, Scenario
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from federation.models.learner import Learner
 
     Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -38,7 +38,7 @@ class Lesson:
     number: int
 
 
-Teach = Callable[[Learner, Lesson], Arrays]
+Teach = Callable[["Learner", Lesson], Arrays]
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,15 @@ class Desk:
     @cached_property
     def learner(self) -> Learner:
         """The run's model with its initial weights, to load others into."""
+        from federation.models.learner import build_learner  # torch: not for lists and bad input
+
         return build_learner(self.scenario.model, self.dataset, self.scenario.seed)
 
     @cached_property
     def public(self) -> tuple[Tensor, Tensor | None]:
         """Inputs and targets of the rows that everybody holds."""
+        from federation.models.tasks import as_tensor
+
         data = self.scenario.data
         if not data.public:
             raise RunError("there are no public rows; set data.public")

@@ -88,7 +88,6 @@ class ClientRow:
     energy_source: str | None
     status: str
     reason: str | None
-    staleness: int
     accuracy: float | None = None
     loss: float | None = None
     power_level: str | None = None
@@ -98,6 +97,7 @@ class ClientRow:
     waiting_j_high: float | None = None
     energy_scope: str | None = None
     energy_flag: str | None = None
+    staleness: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -379,7 +379,10 @@ def test_arguments_that_cannot_be_meant_are_refused(args, words):
     assert words in str(refusal.value)
 
 
-UNSUITED = {"scaffold", "fednova", "fedmd", "ds-fl", "codistillation", "fedgkt"}
+UNSUITED = {
+    *("scaffold", "fednova", "fedmd", "ds-fl", "codistillation", "fedgkt"),
+    *("pruned", "heterofl"),
+}
 
 
 def test_every_algorithm_whose_clients_send_models_is_taken(cache):

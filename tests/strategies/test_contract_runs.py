@@ -93,7 +93,10 @@ ARGUMENTS = {
 }
 WITHOUT_SERVER = ("all-reduce", "d-psgd")
 UNSUITED = {  # they are refused, see test_asynchronous.py
-    "asynchronous": {"scaffold", "fednova", "fedmd", "ds-fl", "codistillation", "fedgkt"}
+    "asynchronous": {
+        *("scaffold", "fednova", "fedmd", "ds-fl", "codistillation", "fedgkt"),
+        *("pruned", "heterofl"),
+    }
 }
 PAIRS = [
     *((case, "parallel") for case in CASES),
