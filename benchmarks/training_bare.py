@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Sequence
+from multiprocessing.queues import SimpleQueue
 
 import torch
 from torch import Tensor, multiprocessing
@@ -25,15 +26,19 @@ from benchmarks.training_cases import (
     rounds_in_all,
 )
 from benchmarks.training_data import Material, material, train_plainly
+from federation.precision import exact_kernels
 
 State = dict[str, Tensor]
 
 
 def measure(case: Case, rounds: int) -> Measured:
-    """Rounds of federated averaging."""
-    torch.set_num_threads(1)
+    """Rounds of federated averaging; torch's settings come back afterwards."""
+    with exact_kernels(), torch.random.fork_rng(devices=[]):
+        return _measure(case, rounds)
+
+
+def _measure(case: Case, rounds: int) -> Measured:
     torch.manual_seed(SEED)
-    torch.set_flush_denormal(True)
     task, made = TASKS[case.task], material(case)
     draw = random.Random(SEED)
     crew = _Alone(made) if case.workers == 1 else _Crew(case, made)
@@ -121,7 +126,13 @@ def _shared(state: State) -> State:
     }
 
 
-def _work(case: Case, weights: State, sums: State, orders, done) -> None:  # type: ignore[no-untyped-def]
+def _work(
+    case: Case,
+    weights: State,
+    sums: State,
+    orders: SimpleQueue[list[int] | None],
+    done: SimpleQueue[object],
+) -> None:
     """A process: clients come in by `orders`, and None is the end."""
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
