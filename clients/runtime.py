@@ -7,7 +7,7 @@ same bits. A failure of one client is that client's reply and touches no other.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -147,17 +147,17 @@ class ClientRuntime:
         """Advance all local halves together, one training each at a time, until all are done."""
         waiting: dict[int, Train | Compute] = {}
 
-        def advance(place: int, step: Callable[[LocalHalf], Train | Compute]) -> None:
+        def advance(place: int, result: Done | None) -> None:
             work = works[place]
             try:
-                waiting[place] = step(work.half)
+                waiting[place] = work.half.send(result)
             except StopIteration as stop:
                 replies[place] = self._reply(work, stop.value)
             except Exception as error:  # noqa: BLE001 - any failure is that client's reply
                 replies[place] = error_content(said(error))
 
         for place in works:
-            advance(place, next)
+            advance(place, None)
         while waiting:
             places = list(waiting)
             results = self._run([(works[place], waiting.pop(place)) for place in places])
@@ -166,7 +166,7 @@ class ClientRuntime:
                     replies[place] = error_content(said(result))
                     continue
                 works[place].done.append(result)
-                advance(place, lambda half, result=result: half.send(result))  # type: ignore[misc]
+                advance(place, result)
 
     def _run(self, asked: Sequence[tuple[_Work, Train | Compute]]) -> list[Done | Exception]:
         """Trainings together, everything else client by client; the results in the order asked."""

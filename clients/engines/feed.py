@@ -82,10 +82,15 @@ class DeviceRows:
         held = self._held.pop(job.client, None)
         if held is None:
             held = (job.inputs.flatten(1).to(self.device), job.targets.to(self.device))
+            self._make_room(held[0].numel())
         self._held[job.client] = held  # last, as it is the newest
-        while sum(x.numel() for x, _ in self._held.values()) > _MOST_HELD_NUMBERS:
-            del self._held[next(iter(self._held))]
         return held
+
+    def _make_room(self, numbers: int) -> None:
+        """Drop those who trained longest ago."""
+        total = numbers + sum(x.numel() for x, _ in self._held.values())
+        while self._held and total > _MOST_HELD_NUMBERS:
+            total -= self._held.pop(next(iter(self._held)))[0].numel()
 
 
 class Feed:

@@ -163,7 +163,9 @@ class _Run:
         self._extras = extras
         self._is_replayed = engine.replays and plain and not (extras.any or extras.masked)
         self._optimizer: Optimizer = build_optimizer(local, lr)
-        self._criterion: Criterion = criterion(engine.task)  # type: ignore[assignment]
+        found = criterion(engine.task)
+        assert found is not None, "a task without a stacked loss is not given to this engine"
+        self._criterion: Criterion = found
         self._generators = [_dropout(engine.seed, job) for job in jobs] if stack.draws else []
 
     def train(self) -> NDArray[np.float64]:

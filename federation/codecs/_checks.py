@@ -18,8 +18,8 @@ def check_whole(codec: str, argument: str, value: object, least: int, most: int)
 
 def check_number(codec: str, argument: str, value: object, least: float, most: float) -> None:
     """Raises ScenarioError unless `value` is a number in [least, most]."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not (number and math.isfinite(value) and least <= value <= most):  # type: ignore[arg-type,operator]
+    number = value if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+    if not (math.isfinite(number) and least <= number <= most):
         raise ScenarioError(
             f"codec {codec}: {argument} {value!r} is not a number from {least:g} to {most:g}"
         )
