@@ -80,6 +80,7 @@ class Claim:
     constant: float = 0.0
 
 
+@dataclass(frozen=True)
 class Stage(ABC):
     """One step of a chain.
 

@@ -38,7 +38,7 @@ def _stage(part: str, text: str) -> Stage:
     if name == _NONE:
         raise ScenarioError(f"codec {text!r}: 'none' stands alone")
     kind = known.get(name)
-    fields = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    fields = [field.name for field in dataclasses.fields(kind)]
     wrong = [key for key in named if key not in fields]
     if len(positional) > len(fields) or wrong:
         said = f"argument {wrong[0]!r}" if wrong else f"{len(positional)} arguments"

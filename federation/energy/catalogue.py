@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, get_args, get_type_hints
+from typing import Any, Final, get_args, get_type_hints
 
 from federation.energy import illustrative_day
 from federation.energy.carbon import Grid
@@ -33,7 +33,7 @@ def build_meter(name: str, arguments: Mapping[str, object] | None = None) -> Met
     is no error: such a meter says "not measured".
     """
     owner = meters().get(name)
-    given = dict(arguments or {})
+    given: dict[str, Any] = dict(arguments or {})  # each is held to its type below
     hints = get_type_hints(owner)
     valid = [field.name for field in dataclasses.fields(owner) if not field.kw_only]
     for key, value in given.items():
@@ -50,7 +50,7 @@ def build_meter(name: str, arguments: Mapping[str, object] | None = None) -> Met
     for key in required:
         if key not in given:
             raise ScenarioError(f"meter {name!r} needs {key}")
-    return owner(**given)  # type: ignore[arg-type]
+    return owner(**given)
 
 
 def open_grid(choice: str) -> Grid:

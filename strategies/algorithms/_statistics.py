@@ -29,13 +29,14 @@ def statistics(
     The value is a pair; all arrays but the statistics are those of `model`.
     """
     import torch
+    from torch.nn.modules.batchnorm import _NormBase
 
     learner.load(model)
-    layers = [part for part in learner.module.modules() if hasattr(part, "track_running_stats")]
+    layers = [part for part in learner.module.modules() if isinstance(part, _NormBase)]
     before = [layer.momentum for layer in layers]
     for layer in layers:
-        layer.reset_running_stats()  # type: ignore[operator]
-        layer.momentum = None  # type: ignore[assignment]
+        layer.reset_running_stats()
+        layer.momentum = None
     size = len(x) if local.batch_size == "full" else local.batch_size
     batches = math.ceil(len(x) / size)
     learner.module.eval()  # nothing drops out, as where the statistics will be used
