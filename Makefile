@@ -70,7 +70,7 @@ clean:  ## remove build artefacts and caches; results and .venv stay
 	touch $@
 
 .venv/.installed: pyproject.toml constraints.txt
-	$(call install,sim$(comma)llm$(comma)dev)
+	$(call install,sim$(comma)llm$(comma)native$(comma)dev)
 	touch .venv/.sim $@
 
 comma := ,

@@ -20,6 +20,7 @@ from clients.engines.cuda import cuda_engine
 from clients.engines.eager import EagerEngine
 from clients.engines.general import GeneralStack
 from clients.engines.mixed import MixedEngine
+from clients.engines.native import native_engine
 from clients.engines.stack import Stack
 from clients.engines.stacked import StackedEngine
 from clients.engines.tracing import read_chain
@@ -66,6 +67,8 @@ def choose(config: ClientConfig, learner: Learner, dataset: Dataset) -> Chosen:
     if asked == "eager":
         return Chosen(eager, "eager", "asked for")
     problem = _unknown(learner, dataset)
+    if asked == "native":
+        return _with_reference(_native(config, learner, dataset, problem), eager)
     if problem is None:
         try:
             return _with_reference(_written_out(config, learner, dataset), eager)
@@ -104,6 +107,20 @@ def _written_out(config: ClientConfig, learner: Learner, dataset: Dataset) -> Ch
         most,
     )
     return Chosen(engine, "stacked", "a chain of layers with kernels written out", most)
+
+
+def _native(
+    config: ClientConfig, learner: Learner, dataset: Dataset, problem: str | None
+) -> Chosen:
+    try:
+        if problem is not None:
+            raise NotAChainError(problem)
+        engine = native_engine(learner, _shape(dataset), config.local, config.rounds, config.seed)
+    except NotAChainError as error:
+        raise ScenarioError(
+            f"engine.training = 'native': no kernels for the model: {error}; use 'auto'"
+        ) from None
+    return Chosen(engine, "native", "asked for", lambda _: _MOST_TOGETHER)
 
 
 def together(chain: Chain, rows: int) -> int:

@@ -3,19 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from clients.engines.base import Job
-from clients.engines.general import GeneralStack
-from clients.engines.stack import Stack
+from federation.arrays import Arrays
+
+
+class Moved(Protocol):
+    """Weights and gradients of a stack of models, one tensor (K, ...) for each layer."""
+
+    @property
+    def parameters(self) -> list[Tensor]:
+        """Weights of the clients that still train."""
+
+    @property
+    def gradients(self) -> list[Tensor]:
+        """Of `parameters`."""
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The model's own shapes by name."""
+
+    def named(self, tensors: Sequence[Tensor]) -> dict[str, Tensor]:
+        """Views by the model's names into tensors like the parameters, or like one client's."""
+
+    def write(self, into: Sequence[Tensor], client: int, arrays: Arrays) -> None:
+        """Put named arrays into tensors shaped like the parameters."""
 
 
 class Extras:
     """Corrections and penalties of the clients of one stack."""
 
-    def __init__(self, stack: Stack | GeneralStack, jobs: Sequence[Job]) -> None:
+    def __init__(self, stack: Moved, jobs: Sequence[Job]) -> None:
         self._stack, self._jobs = stack, jobs
         self._corrections: list[Tensor] = []
         self._starts: list[Tensor] = []

@@ -14,10 +14,18 @@ from clients.engines.base import Job
 from clients.engines.kernels.base import padded, unfold
 from federation.models.batches import batches
 from federation.scenario.schema import LocalConfig
+from federation.seeds import integer_seed
 
 CPU = torch.device("cpu")
 _SEGMENT_NUMBERS = {"cpu": 1 << 18, "cuda": 1 << 26}  # a megabyte: what is gathered is soon used
 _MOST_HELD_NUMBERS = 1 << 31  # rows that stay on a GPU, 8 GiB
+
+
+def draws(seed: int, job: Job) -> torch.Generator:
+    """What a client's dropout draws from in a round."""
+    generator = torch.Generator()
+    generator.manual_seed(integer_seed(seed, "dropout", job.round, job.client))
+    return generator
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -22,31 +22,38 @@ from clients.engines.chain import (
 from clients.engines.feed import CPU, Columns
 from clients.engines.kernels.base import Descent, Kernel, unfold
 from clients.engines.kernels.direct import DirectConv, DirectFlatten, DirectPool
-from clients.engines.kernels.linear import LinearKernel
+from clients.engines.kernels.linear import DenseKernel, LinearKernel
 from clients.engines.kernels.pointwise import DropoutKernel, FlattenKernel, PointwiseKernel
 from clients.engines.kernels.windows import ConvKernel, PoolKernel
 from federation.arrays import Array, Arrays
 
-_WRITE_WHOLE = (LinearKernel, ConvKernel, DirectConv, DirectPool)
+Dense = Callable[[Linear, int, int, bool], DenseKernel]
+"""Makes the kernel of a dense layer for so many clients and rows; and whether it is the first."""
 
 
 class Stack:
     """`clients` models on batches of at most `rows` rows.
 
-    `dtype` is that of the products of convolutions which PyTorch's own kernels do.
+    `dtype` is that of the products of convolutions which PyTorch's own kernels do; `dense` makes
+    the kernels of dense layers.
     """
 
     device = CPU
     draws_together = False
 
     def __init__(
-        self, chain: Chain, clients: int, rows: int, dtype: torch.dtype = torch.float32
+        self,
+        chain: Chain,
+        clients: int,
+        rows: int,
+        dtype: torch.dtype = torch.float32,
+        dense: Dense = LinearKernel,
     ) -> None:
-        self.clients, self.rows = clients, rows
+        self.clients, self.rows, self._dense = clients, rows, dense
         self.inputs = chain.inputs
         self._direct, self._dtype = chain.wide, dtype
         self._kernels: list[Kernel] = []
-        self._weighted: list[tuple[Linear | Conv, LinearKernel | ConvKernel | DirectConv]] = []
+        self._weighted: list[tuple[Linear | Conv, DenseKernel | ConvKernel | DirectConv]] = []
         for layer in _ordered(chain):
             kernel = self._kernel(layer)
             if kernel is not None:
@@ -54,16 +61,15 @@ class Stack:
         self._join()
         first = self._kernels[0]
         self._entrance = first.entrance if isinstance(first, ConvKernel) else None
-        self._entrance = first.entrance if isinstance(first, ConvKernel) else None
         self.columns = Columns()
-        if isinstance(first, LinearKernel):
+        if isinstance(first, DenseKernel):
             self.columns = Columns(ones=first.used > first.inputs, padded=True)
         self.narrow(clients)
 
     def _kernel(self, layer: Layer) -> Kernel | None:
         clients, rows, first = self.clients, self.rows, not self._kernels
         if isinstance(layer, Linear):
-            linear = LinearKernel(layer, clients, rows, first)
+            linear = self._dense(layer, clients, rows, first)
             self._weighted.append((layer, linear))
             return linear
         if (
@@ -98,15 +104,13 @@ class Stack:
         place: Tensor | None = None
         for kernel, before in zip(self._kernels[::-1], [*self._kernels[-2::-1], None], strict=True):
             kernel.place = place
-            if isinstance(kernel, LinearKernel | ConvKernel):
+            if isinstance(kernel, DenseKernel | ConvKernel):
                 place = None if before is None else kernel.entrance
             elif isinstance(kernel, PointwiseKernel | DropoutKernel):
                 needed = isinstance(before, PointwiseKernel) and before.keeps_output
                 kernel.afresh = needed
                 # Products that write anywhere but into a whole tensor go client by client.
-                if needed or isinstance(
-                    before, ConvKernel | DirectConv | DirectPool | LinearKernel
-                ):
+                if needed or isinstance(before, ConvKernel | DirectConv | DirectPool | DenseKernel):
                     place = None
             else:
                 place = None
@@ -131,7 +135,7 @@ class Stack:
     @property
     def outputs(self) -> int:
         """Numbers that the model gives for a row."""
-        return self._weighted[-1][1].weights.shape[1]
+        return self._weighted[-1][0].outputs
 
     @property
     def draws(self) -> bool:
@@ -202,9 +206,9 @@ class Stack:
         found: dict[str, Tensor] = {}
         for (layer, kernel), tensor in zip(self._weighted, tensors, strict=True):
             names = parameter_names(layer)
-            found[names[0]] = tensor[..., : kernel.inputs]
+            found[names[0]] = tensor[..., : layer.outputs, : kernel.inputs]
             if layer.bias:
-                found[names[1]] = tensor[..., kernel.inputs]
+                found[names[1]] = tensor[..., : layer.outputs, kernel.inputs]
         return found
 
 

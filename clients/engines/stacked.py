@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 
 from clients.engines.base import Job
 from clients.engines.criteria import Criterion, criterion
-from clients.engines.extras import Extras, clip_each
-from clients.engines.feed import CPU, DeviceRows, Feed, Timetable
+from clients.engines.feed import CPU, DeviceRows, Feed, Timetable, draws
 from clients.engines.general import GeneralStack
 from clients.engines.kernels.base import Descent
+from clients.engines.moves import Moves
 from clients.engines.replay import WORTH, Replay, replay_of
 from clients.engines.stack import Stack
 from federation.models.batches import step_count
-from federation.models.optimizers import Optimizer, build_optimizer, rate
+from federation.models.optimizers import rate
 from federation.models.tasks import Task
 from federation.precision import exact_kernels
 from federation.scenario.schema import LocalConfig
@@ -150,23 +150,15 @@ class _Run:
     ) -> None:
         self._engine = engine
         self._stack, self._feed, self._jobs, self._tables = stack, feed, jobs, tables
-        self._local = local = engine.local
-        lr = rate(local, jobs[0].round, engine.rounds)
-        extras = Extras(stack, jobs)
-        plain = local.optimizer == "sgd" and local.momentum == 0 and local.clip_norm is None
-        self._descent: Descent | None = None
-        if plain:
-            self._descent = Descent(lr, 1 - lr * local.weight_decay)
-        else:
+        self._moves = Moves(stack, jobs, engine.local, engine.rounds)
+        if self._moves.descent is None:
             stack.want_gradients()
             stack.narrow(len(jobs))
-        self._extras = extras
-        self._is_replayed = engine.replays and plain and not (extras.any or extras.masked)
-        self._optimizer: Optimizer = build_optimizer(local, lr)
+        self._replayed = self._moves.plain if engine.replays else None
         found = criterion(engine.task)
         assert found is not None, "a task without a stacked loss is not given to this engine"
         self._criterion: Criterion = found
-        self._generators = [_dropout(engine.seed, job) for job in jobs] if stack.draws else []
+        self._generators = [draws(engine.seed, job) for job in jobs] if stack.draws else []
 
     def train(self) -> NDArray[np.float64]:
         """All steps; the sum of each client's losses over the rows it processed."""
@@ -198,7 +190,8 @@ class _Run:
                 rows = [int(table.counts[start + step]) for table in tables[:active]]
                 self._stack.expect(self._generators[:active], rows)
             outputs = self._stack.forward(batch if active == count else batch[:active])
-            self._move(self._criterion.gradient(step, outputs), active)
+            gradient = self._criterion.gradient(step, outputs)
+            self._moves.step(active, partial(self._stack.backward, gradient))
         valid = segment.shares.squeeze(3) > 0
         sums = np.zeros(len(self._jobs))
         sums[:count] = (self._criterion.losses().double() * valid).sum((1, 2)).cpu().numpy()
@@ -206,19 +199,19 @@ class _Run:
 
     def _replay(self, active: int, step: int) -> Replay | None:
         """A recorded step, where enough steps with these clients follow."""
-        if self._descent is None or not self._is_replayed:
+        if self._replayed is None:
             return None
-        ends = self._tables[0 if self._descent.keep == 1 else active - 1].steps
+        ends = self._tables[0 if self._replayed.keep == 1 else active - 1].steps
         if ends - step < WORTH:
             return None
-        return self._engine.replay(self._stack, active, self._descent)
+        return self._engine.replay(self._stack, active, self._replayed)
 
     def _still(self, step: int, count: int) -> int:
         """How many clients go on with that step; the first have most.
 
         All of them where steps are replayed and a step without rows moves nothing.
         """
-        if self._is_replayed and self._descent is not None and self._descent.keep == 1:
+        if self._replayed is not None and self._replayed.keep == 1:
             return count
         while self._tables[count - 1].steps <= step:
             count -= 1
@@ -226,28 +219,4 @@ class _Run:
 
     def _narrow(self, active: int) -> None:
         self._stack.narrow(active)
-        self._optimizer.narrow(active)
-
-    def _move(self, gradient: torch.Tensor, active: int) -> None:
-        """One step. What the algorithm adds comes last, so adding zero changes no bit."""
-        stack, descent = self._stack, self._descent
-        extra = self._extras.gradients(active) if self._extras.any else []
-        stack.backward(gradient, descent)
-        if descent is not None:
-            if extra:
-                torch._foreach_add_(stack.parameters, extra, alpha=-descent.rate)
-            self._extras.hold(stack.parameters)
-            return
-        gradients = stack.gradients
-        if extra:
-            torch._foreach_add_(gradients, extra)
-        self._extras.hold(gradients)
-        if self._local.clip_norm is not None:
-            clip_each(gradients, self._local.clip_norm)
-        self._optimizer.step(stack.parameters, gradients)
-
-
-def _dropout(seed: int, job: Job) -> torch.Generator:
-    generator = torch.Generator()
-    generator.manual_seed(integer_seed(seed, "dropout", job.round, job.client))
-    return generator
+        self._moves.narrow(active)

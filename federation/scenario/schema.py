@@ -161,7 +161,7 @@ class StopConfig(Section):
     grams: PositiveFloat | None = None
 
 
-Training = Literal["auto", "eager", "stacked", "compiled", "cuda"]
+Training = Literal["auto", "eager", "stacked", "native", "compiled", "cuda"]
 
 
 class EngineConfig(Section):

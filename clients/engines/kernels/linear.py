@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import Tensor
 
@@ -9,8 +11,25 @@ from clients.engines.chain import Linear
 from clients.engines.kernels.base import Descent, Weighted, padded
 
 
-class LinearKernel(Weighted):
+class DenseKernel(Weighted, ABC):
     """x W^T + b for each client."""
+
+    @property
+    @abstractmethod
+    def entrance(self) -> Tensor:
+        """Where the layer before is to write: (K, B, inputs)."""
+
+    @abstractmethod
+    def forward(self, x: Tensor) -> Tensor:
+        """(K, B, outputs)."""
+
+    @abstractmethod
+    def backward(self, g: Tensor, descent: Descent | None) -> Tensor:
+        """(K, B, inputs); nothing of use for the first layer."""
+
+
+class LinearKernel(DenseKernel):
+    """By PyTorch's own products."""
 
     def __init__(self, layer: Linear, clients: int, rows: int, first: bool) -> None:
         super().__init__(clients, layer.outputs, layer.inputs, layer.bias)

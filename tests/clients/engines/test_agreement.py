@@ -13,6 +13,8 @@ from torch import nn
 from federation.arrays import digest
 
 ZOO = ["logistic", "mlp", "2nn", "lenet5", "cnn"]
+NATIVE = ["logistic", "mlp", "2nn", "cnn"]
+EACH = [("stacked", name) for name in ZOO] + [("native", name) for name in NATIVE]
 LENIENT = settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -68,25 +70,29 @@ def bits(trained):
     return [(digest({"model": one.arrays}), one.loss) for one in trained]
 
 
-@pytest.mark.parametrize("name", ZOO)
+@pytest.mark.parametrize(("training", "name"), EACH)
 @pytest.mark.parametrize("local", SETTINGS.values(), ids=SETTINGS)
-def test_a_stack_goes_where_the_reference_goes(chosen, jobs, images, name, local):
-    learner, stacked = chosen(images, name, **local)
+def test_a_stack_goes_where_the_reference_goes(chosen, jobs, images, training, name, local):
+    learner, stacked = chosen(images, name, training, **local)
     start = learner.arrays()
     work = jobs(images, start, RAGGED)
-    assert stacked.name == "stacked"
+    assert stacked.name == training
     expected = chosen(images, name, "eager", **local)[1].engine.run(work)
     # Adam divides by the size of the gradient, so where that is noise, so is the step.
     tolerance = 0.02 if local.get("optimizer") == "adamw" else 2e-4
     assert_same_way(stacked.engine.run(work), expected, start, tolerance)
 
 
-@pytest.mark.parametrize("name", ["2nn", "lenet5", "cnn"])
+SOME = [("stacked", name) for name in ("2nn", "lenet5", "cnn")]
+SOME += [("native", name) for name in ("2nn", "cnn")]
+
+
+@pytest.mark.parametrize(("training", "name"), SOME)
 @pytest.mark.parametrize("local", [{}, {"momentum": 0.9, "clip_norm": 1.0}], ids=["sgd", "clipped"])
 def test_penalties_and_corrections_do_what_they_do_in_the_reference(
-    chosen, jobs, images, name, local
+    chosen, jobs, images, training, name, local
 ):
-    learner, stacked = chosen(images, name, **local)
+    learner, stacked = chosen(images, name, training, **local)
     start = learner.arrays()
 
     def pull(parameters, begun):
@@ -101,12 +107,14 @@ def test_penalties_and_corrections_do_what_they_do_in_the_reference(
     assert len(set(bits(expected))) == len(expected)
 
 
-@pytest.mark.parametrize("name", ["2nn", "cnn"])
+@pytest.mark.parametrize(
+    ("training", "name"), [(one, name) for one in ("stacked", "native") for name in ("2nn", "cnn")]
+)
 @pytest.mark.parametrize(
     "local", [{}, {"momentum": 0.9, "clip_norm": 1.0, "weight_decay": 0.1}], ids=["sgd", "clipped"]
 )
-def test_what_is_masked_stays_zero_as_in_the_reference(chosen, jobs, images, name, local):
-    learner, stacked = chosen(images, name, **local)
+def test_what_is_masked_stays_zero_as_in_the_reference(chosen, jobs, images, training, name, local):
+    learner, stacked = chosen(images, name, training, **local)
     rng = np.random.default_rng(1)
     masks = {n: (rng.random(v.shape) < 0.5).astype("f4") for n, v in learner.arrays().items()}
     start = {n: v * masks[n] for n, v in learner.arrays().items()}
@@ -120,8 +128,9 @@ def test_what_is_masked_stays_zero_as_in_the_reference(chosen, jobs, images, nam
             assert (moved == 0) == held
 
 
-def test_a_penalty_of_nothing_changes_no_bit(chosen, jobs, images):
-    learner, stacked = chosen(images, "lenet5", weight_decay=0.1)
+@pytest.mark.parametrize(("training", "name"), [("stacked", "lenet5"), ("native", "2nn")])
+def test_a_penalty_of_nothing_changes_no_bit(chosen, jobs, images, training, name):
+    learner, stacked = chosen(images, name, training, weight_decay=0.1)
     start = learner.arrays()
     nothing = {n: np.zeros_like(v) for n, v in start.items()}
     plain = stacked.engine.run(jobs(images, start, [20, 9]))
@@ -133,17 +142,17 @@ def test_a_penalty_of_nothing_changes_no_bit(chosen, jobs, images):
         assert bits(stacked.engine.run(jobs(images, start, [20, 9], **extra))) == bits(plain)
 
 
-@pytest.mark.parametrize("name", ZOO)
+@pytest.mark.parametrize(("training", "name"), EACH)
 @pytest.mark.parametrize(
     "local",
     [{}, {"clip_norm": 0.3, "momentum": 0.9}, {"optimizer": "adam"}, {"batch_size": "full"}],
     ids=["sgd", "clipped", "adam", "full"],
 )
-def test_the_company_of_a_client_changes_no_bit(chosen, jobs, images, name, local):
-    learner, stacked = chosen(images, name, **local)
+def test_the_company_of_a_client_changes_no_bit(chosen, jobs, images, training, name, local):
+    learner, stacked = chosen(images, name, training, **local)
     work = jobs(images, learner.arrays(), RAGGED)
     together = bits(stacked.engine.run(work))
-    fresh = chosen(images, name, **local)[1].engine
+    fresh = chosen(images, name, training, **local)[1].engine
     assert [bits(fresh.run([job]))[0] for job in reversed(work)][::-1] == together
     assert bits(stacked.engine.run(work[3:] + work[:3])) == together[3:] + together[:3]
 
@@ -152,9 +161,10 @@ def test_the_company_of_a_client_changes_no_bit(chosen, jobs, images, name, loca
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=6), st.integers(1, 12), st.integers(1, 3))
-def test_any_mixture_of_sizes_agrees(chosen, jobs, images, sizes, batch_size, epochs):
+@pytest.mark.parametrize("training", ["stacked", "native"])
+def test_any_mixture_of_sizes_agrees(chosen, jobs, images, training, sizes, batch_size, epochs):
     local = {"batch_size": batch_size, "epochs": epochs}
-    learner, stacked = chosen(images, "mlp", **local)
+    learner, stacked = chosen(images, "mlp", training, **local)
     start = learner.arrays()
     work = jobs(images, start, sizes)
     found = stacked.engine.run(work)
@@ -186,35 +196,43 @@ def test_any_geometry_of_convolutions_agrees(chosen, jobs, images, model):
     assert_same_way(stacked.engine.run(work), expected, start, 1e-3)
 
 
-def test_clients_of_different_rounds_keep_their_rates(chosen, jobs, images):
+BOTH = pytest.mark.parametrize("training", ["stacked", "native"])
+
+
+@BOTH
+def test_clients_of_different_rounds_keep_their_rates(chosen, jobs, images, training):
     schedule = {"lr_schedule": {"kind": "exponential", "decay": 0.5}}
-    learner, stacked = chosen(images, "2nn", **schedule)
+    learner, stacked = chosen(images, "2nn", training, **schedule)
     start = learner.arrays()
     work = [*jobs(images, start, [20, 9]), *jobs(images, start, [20, 9], number=3)]
     expected = chosen(images, "2nn", "eager", **schedule)[1].engine.run(work)
     assert_same_way(stacked.engine.run(work), expected, start)
 
 
-def test_layers_without_bias_agree(chosen, jobs, images):
+@BOTH
+@pytest.mark.parametrize("between", [nn.ReLU, nn.Tanh, nn.Sigmoid, nn.Identity])
+@pytest.mark.parametrize("hidden", [1, 9, 16, 84])
+def test_layers_with_and_without_bias_agree(chosen, jobs, images, training, between, hidden):
     def model():
-        layers = [nn.Linear(324, 9, bias=False), nn.ReLU(), nn.Linear(9, 4, bias=False)]
-        return nn.Sequential(nn.Flatten(), *layers)
+        layers = [nn.Linear(324, hidden, bias=False), between(), nn.Linear(hidden, 16), between()]
+        return nn.Sequential(nn.Flatten(), *layers, nn.Linear(16, 4, bias=False))
 
-    learner, stacked = chosen(images, model)
+    learner, stacked = chosen(images, model, training)
     start = learner.arrays()
     work = jobs(images, start, RAGGED)
     expected = chosen(images, model, "eager")[1].engine.run(work)
     assert_same_way(stacked.engine.run(work), expected, start)
 
 
-def test_regression_agrees(chosen, jobs, numbers):
+@BOTH
+def test_regression_agrees(chosen, jobs, numbers, training):
     def model():
         return nn.Sequential(nn.Linear(5, 9), nn.Tanh(), nn.Dropout(0.1), nn.Linear(9, 2))
 
-    learner, stacked = chosen(numbers, model)
+    learner, stacked = chosen(numbers, model, training)
     start = learner.arrays()
     work = jobs(numbers, start, RAGGED)
-    assert stacked.name == "stacked"
+    assert stacked.name == training
     expected = chosen(numbers, model, "eager")[1].engine.run(work)
     assert_same_way(stacked.engine.run(work), expected, start)
 
