@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 Shape = tuple[int, ...]
@@ -87,6 +88,15 @@ class Chain:
                 window = layer.image[0] * math.prod(layer.kernel)
                 total += (window + 2 * layer.outputs) * math.prod(layer.size) * rows
         return total
+
+    @property
+    def ordered(self) -> Iterator[Layer]:
+        """ReLU after pooling instead of before: a quarter of the work, and the same numbers."""
+        layers = list(self.layers)
+        for place in range(len(layers) - 1):
+            if layers[place] == Pointwise("relu") and isinstance(layers[place + 1], Pool):
+                layers[place], layers[place + 1] = layers[place + 1], layers[place]
+        return iter(layers)
 
     @property
     def wide(self) -> bool:

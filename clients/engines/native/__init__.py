@@ -1,13 +1,17 @@
-"""Chains of dense layers in steps that numba compiles for the machine it runs on.
+"""Chains of dense layers and narrow convolutions in steps that numba compiles for the machine.
 
 One client trains at a time, and all of a step happens in one call: its weights stay in the
-second-level cache, where a stack of many clients would drive them out.
+second-level cache, where a stack of many clients would drive them out. Of chains with wide
+convolutions only the dense layers are taken over (`dense.py`).
+
+From the outside in: `engine.py` trains clients, `stack.py` holds one model, `layout.py` turns its
+chain into a table, `steps.py` walks the table, and the other modules do one kind of layer each, on
+`tiles.py`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,11 +37,13 @@ def native_engine(
     Chains with wide convolutions keep PyTorch's own for these, and the loop around them. Raises
     ScenarioError where numba is not installed, NotAChainError for other models.
     """
-    if importlib.util.find_spec("numba") is None:
+    try:
+        import numba  # noqa: F401
+    except ImportError:
         raise ScenarioError(
             "engine.training = 'native': numba is not installed; run "
             "pip install 'paceline[native]', or use 'auto'"
-        )
+        ) from None
     learner.module.train()
     chain = read_chain(learner.module, inputs)
     settings = (local, rounds, seed)

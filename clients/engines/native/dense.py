@@ -8,7 +8,7 @@ from torch import Tensor
 from clients.engines.chain import Linear
 from clients.engines.kernels.base import Descent, padded
 from clients.engines.kernels.linear import DenseKernel
-from clients.engines.native.products import Move, Size, backward, forward
+from clients.engines.native.products import Size, Slopes, backward, forward
 from clients.engines.native.tiles import OUTPUTS, ROWS, Matrix, tiled
 
 
@@ -41,22 +41,15 @@ class NativeDense(DenseKernel):
     def backward(self, g: Tensor, descent: Descent | None) -> Tensor:
         """(1, B, inputs)."""
         self._g[: self._rows, : self._layer.outputs] = g[0]
-        into, move = self.weights, Move(1.0, 1.0)
         if descent is None:
-            into = self.gradient.zero_()
+            into, keep, scaled = self.gradient.zero_(), 1.0, self._g
         else:
-            move = Move(descent.keep, -descent.rate)
-        backward(
-            _matrix(self._g),
-            _matrix(self._x),
-            _matrix(self.weights[0]),
-            _matrix(into[0]),
-            _matrix(self._gx),
-            self._size,
-            move,
-        )
+            into, keep, scaled = self.weights, descent.keep, self._g * -descent.rate
+        weights, moved = _matrix(self.weights[0]), _matrix(into[0])
+        slopes = Slopes(_matrix(self._g), _matrix(scaled))
+        backward(slopes, _matrix(self._x), weights, moved, _matrix(self._gx), self._size, keep)
         return self._gx[None, : self._rows, : self.inputs]
 
 
 def _matrix(rows: Tensor) -> Matrix:
-    return Matrix(rows.view(-1).numpy(), 0, rows.shape[1])
+    return Matrix(rows.data_ptr(), rows.shape[1])

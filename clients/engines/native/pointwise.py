@@ -1,61 +1,65 @@
-"""Functions of each number, and dropout; matrices are (R, outputs)."""
+"""Functions of each number, and dropout."""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
-from numba import njit
 
-from clients.engines.native.tiles import Floats, Matrix
+from clients.engines.native.compiling import inner
+from clients.engines.native.images import Image, stretch
+from clients.engines.native.tiles import Floats
 
-RELU, TANH, SIGMOID, DROPOUT = range(1, 5)
+RELU, TANH, SIGMOID = range(3)
 
 
-@njit()
-def function(kind: int, x: Matrix, y: Matrix, rows: int, outputs: int) -> None:
-    """The function of the kind of x."""
+@inner
+def function(kind: int, x: Image, y: Image, rows: int) -> None:
+    """The function of x."""
     for r in range(rows):
-        given, found = _row(x, r, outputs), _row(y, r, outputs)
-        if kind == RELU:
-            for o in range(outputs):
-                found[o] = max(given[o], np.float32(0))
-        elif kind == TANH:
-            for o in range(outputs):
-                found[o] = math.tanh(given[o])
-        else:
-            for o in range(outputs):
-                found[o] = np.float32(1) / (np.float32(1) + math.exp(-given[o]))
+        for i in range(y.height):
+            given, found = stretch(x, r, i), stretch(y, r, i)
+            if kind == RELU:
+                for k in range(len(given)):
+                    found[k] = max(given[k], np.float32(0))
+            elif kind == TANH:
+                for k in range(len(given)):
+                    found[k] = math.tanh(given[k])
+            else:
+                for k in range(len(given)):
+                    found[k] = np.float32(1) / (np.float32(1) + math.exp(-given[k]))
 
 
-@njit()
-def slope(kind: int, g: Matrix, y: Matrix, gx: Matrix, rows: int, outputs: int) -> None:
+@inner
+def slope(kind: int, g: Image, y: Image, gx: Image, rows: int) -> None:
     """The gradient of the function's input, from that of its output y."""
     one = np.float32(1)
     for r in range(rows):
-        given, at, found = _row(g, r, outputs), _row(y, r, outputs), _row(gx, r, outputs)
-        if kind == RELU:
-            for o in range(outputs):
-                found[o] = given[o] if at[o] > 0 else np.float32(0)
-        elif kind == TANH:
-            for o in range(outputs):
-                found[o] = given[o] * (one - at[o] * at[o])
-        else:
-            for o in range(outputs):
-                found[o] = given[o] * (one - at[o]) * at[o]
+        for i in range(y.height):
+            given, at, found = stretch(g, r, i), stretch(y, r, i), stretch(gx, r, i)
+            if kind == RELU:
+                for k in range(len(given)):
+                    found[k] = given[k] if at[k] > 0 else np.float32(0)
+            elif kind == TANH:
+                for k in range(len(given)):
+                    found[k] = given[k] * (one - at[k] * at[k])
+            else:
+                for k in range(len(given)):
+                    found[k] = given[k] * (one - at[k]) * at[k]
 
 
-@njit()
-def dropout(x: Matrix, mask: Floats, first: int, y: Matrix, outputs: int) -> None:
-    """Y = x times the columns of the mask (R, ...) from `first` on; backward is the same."""
+@inner
+def dropout(x: Image, mask: Floats, first: int, y: Image) -> None:
+    """Y = x times the columns of the mask (R, ...) from `first` on; backward is the same.
+
+    The mask has channels outermost, as PyTorch draws it.
+    """
+    size = y.height * y.width
     for r in range(len(mask)):
-        given, found = _row(x, r, outputs), _row(y, r, outputs)
-        for o in range(outputs):
-            found[o] = given[o] * mask[r, first + o]
-
-
-@njit()
-def _row(matrix: Matrix, row: int, columns: int) -> Floats:
-    start = matrix.at + row * matrix.stride
-    found: Floats = matrix.data[start : start + columns]
-    return found
+        for i in range(y.height):
+            for j in range(y.width):
+                given = x.at + r * x.row + i * x.line + j * x.pixel
+                found = y.at + r * y.row + i * y.line + j * y.pixel
+                place = first + i * y.width + j
+                for c in range(y.channels):
+                    y.data[found + c] = x.data[given + c] * mask[r, place + c * size]

@@ -9,30 +9,33 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clients.engines.chain import Chain
+from clients.engines.chain import Chain, Linear
 from clients.engines.feed import Columns, Segment
 from clients.engines.kernels.base import Descent
 from clients.engines.native import products, steps
-from clients.engines.native.layout import Layout, batch_rows, lay_out
+from clients.engines.native.layout import Layout, lay_out
 from clients.engines.native.tiles import Floats
 from federation.arrays import Array, Arrays
 from federation.models.tasks import Classification, Task
 
 
 class NativeStack:
-    """One model on batches of at most `rows` rows. Raises NotAChainError for other layers."""
+    """One model on batches of at most `rows` rows."""
 
     clients = 1
 
     def __init__(self, chain: Chain, rows: int, loss: int) -> None:
-        self.rows = batch_rows(rows)
-        self._layout: Layout = lay_out(chain, self.rows)
+        self._layout: Layout = lay_out(chain, rows)
+        self.rows = self._layout.rows
         self._loss = loss
         self._weights = torch.zeros(self._layout.numbers)
         self._into = torch.zeros(self._layout.numbers)
-        self._slopes = np.zeros_like(self._layout.work)
+        self._scratch = torch.ones(self._layout.scratch + 1).numpy()
+        self._slopes = torch.zeros(len(self._layout.work)).numpy()
         first = self._layout.places[0].layer
-        self.columns = Columns(ones=first.bias, padded=True)
+        self.columns = Columns()
+        if isinstance(first, Linear):
+            self.columns = Columns(ones=first.bias, padded=True)
         self.parameters = [place.of(self._weights) for place in self._layout.places]
         self.gradients = [place.of(self._into) for place in self._layout.places]
 
@@ -103,7 +106,9 @@ class NativeStack:
             into = self._into.zero_()
         else:
             move = products.Move(descent.keep, -descent.rate)
-        room = steps.Room(self._weights.numpy(), into.numpy(), self._layout.work, self._slopes)
+        room = steps.Room(
+            self._weights.numpy(), into.numpy(), self._layout.work, self._slopes, self._scratch
+        )
         batches = self._batches.part(slice(first, last))
         steps.take_steps(self._layout.table, room, batches, move, self._loss)
 

@@ -13,7 +13,7 @@ from torch import nn
 from federation.arrays import digest
 
 ZOO = ["logistic", "mlp", "2nn", "lenet5", "cnn"]
-NATIVE = ["logistic", "mlp", "2nn", "cnn"]
+NATIVE = ZOO
 EACH = [("stacked", name) for name in ZOO] + [("native", name) for name in NATIVE]
 LENIENT = settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -187,11 +187,12 @@ def test_any_mixture_of_sizes_agrees(chosen, jobs, images, training, sizes, batc
         function=st.sampled_from([nn.ReLU, nn.Tanh, nn.Sigmoid, nn.Identity]),
     )
 )
-def test_any_geometry_of_convolutions_agrees(chosen, jobs, images, model):
-    learner, stacked = chosen(images, model)
+@pytest.mark.parametrize("training", ["stacked", "native"])
+def test_any_geometry_of_convolutions_agrees(chosen, jobs, images, training, model):
+    learner, stacked = chosen(images, model, training)
     start = learner.arrays()
     work = jobs(images, start, [9, 20])
-    assert stacked.name == "stacked"
+    assert stacked.name == training
     expected = chosen(images, model, "eager")[1].engine.run(work)
     assert_same_way(stacked.engine.run(work), expected, start, 1e-3)
 

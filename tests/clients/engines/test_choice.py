@@ -1,5 +1,7 @@
 """Which engine a model gets, and what is said of it."""
 
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -141,3 +143,26 @@ def test_without_a_compiler_compiled_is_refused(chosen, images, monkeypatch):
     monkeypatch.delenv("CXX", raising=False)
     with pytest.raises(ScenarioError, match=r"no C\+\+ compiler"):
         chosen(images, "mlp", "compiled")
+
+
+def test_native_is_told_in_the_record(chosen, images):
+    assert str(chosen(images, "lenet5", "native")[1]) == "native: asked for"
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        (Residual, "alone"),
+        (lambda: prepare(dense(), QuantizationConfig()), r"model\.quantization"),
+    ],
+    ids=["residual", "few bits"],
+)
+def test_native_refuses_what_it_has_no_kernels_for(chosen, images, model, reason):
+    with pytest.raises(ScenarioError, match=rf"'native'.*{reason}.*use 'auto'"):
+        chosen(images, model, "native")
+
+
+def test_without_numba_native_is_refused(chosen, images, monkeypatch):
+    monkeypatch.setitem(sys.modules, "numba", None)
+    with pytest.raises(ScenarioError, match=r"numba is not installed.*paceline\[native\]"):
+        chosen(images, "2nn", "native")
