@@ -131,6 +131,7 @@ def _variants(clients: int, compiled: bool) -> list[Variant]:
     for precision in _PRECISIONS:
         found.append(Variant("eager", precision, 1))
         found += [Variant("stacked", precision, count) for count in (1, clients)]
+        found.append(Variant("native", precision, 1))
         if compiled:
             found.append(Variant("compiled", precision, 1))
     return found

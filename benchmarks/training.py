@@ -16,7 +16,7 @@ from pathlib import Path
 from benchmarks import speed_page, training_page
 from benchmarks.children import ROOT, Failed, answer_of
 from benchmarks.lines import from_line, to_line
-from benchmarks.training_cases import TASKS, Case, Measured, cannot_run, cases
+from benchmarks.training_cases import ENGINES, TASKS, Case, Measured, cannot_run, cases
 from benchmarks.training_pfl_setup import interpreter
 
 _BAD_INPUT, _FAILED = 2, 1
@@ -29,13 +29,14 @@ def main(arguments: Sequence[str]) -> int:
         _tell("training: --turns and --rounds must be at least 1")
         return _BAD_INPUT
     names = [name for name in given.tasks.split(",") if name]
-    chosen = [case for case in select(given.only, given.engine) if case.task in names]
+    engines = given.engines.split(",")
+    chosen = [case for case in select(given.only, engines) if case.task in names]
     if not chosen or not set(names) <= set(TASKS):
         what = f"--tasks {given.tasks}" + (f" --only {given.only}" if given.only else "")
         _tell(f"training: {what}: no such case; tasks are {', '.join(TASKS)}")
         return _BAD_INPUT
     found, missing = _measure(chosen, given.turns, given.rounds)
-    whole = given.only is None and given.rounds is None and given.engine == "auto"
+    whole = given.only is None and given.rounds is None and engines == [*ENGINES]
     for name in names:
         text = training_page.section(name, found, missing, given.turns)
         print(text)
@@ -53,13 +54,14 @@ def _parser() -> argparse.ArgumentParser:
     words = "cases that hold all WORDs, as in 'cnn bare': a task, part of a name; no page"
     parser.add_argument("--only", metavar="WORDS", help=words)
     parser.add_argument("--rounds", type=int, help="measured rounds of every case: no page")
-    parser.add_argument("--engine", default="auto", help="[engine] training of Paceline: no page")
+    ours = "[engine] training of Paceline; others: no page"
+    parser.add_argument("--engines", default=",".join(ENGINES), help=ours)
     page = ROOT / "docs" / "performance.md"
     parser.add_argument("--page", type=Path, default=page, help="the page to bring up to date")
     return parser
 
 
-def select(only: str | None, engine: str = "auto") -> list[Case]:
+def select(only: str | None, engines: Sequence[str] = ENGINES) -> list[Case]:
     """All cases, or those whose task or name hold all of the words."""
     words = (only or "").lower().split()
 
@@ -67,7 +69,7 @@ def select(only: str | None, engine: str = "auto") -> list[Case]:
         name = case.name.lower()
         return all(word == case.task or (word not in TASKS and word in name) for word in words)
 
-    return [case for case in cases(engine=engine) if fits(case)]
+    return [case for case in cases(engines=engines) if fits(case)]
 
 
 def _measure(

@@ -34,6 +34,8 @@ class Task:
         return self.model in ("logistic", "mlp", "2nn", "lenet5")
 
 
+ENGINES = ("auto", "native")
+"""Of Paceline."""
 PUBLISHED_CNN = "benchmarks.training_models:published_cnn"
 TASKS = {
     "logistic": Task("logistic, MNIST", "mnist", "logistic", 100, 10, 20),
@@ -136,13 +138,14 @@ def cannot_run(case: Case) -> str | None:
     return None
 
 
-def cases(tasks: Sequence[str] = tuple(TASKS), engine: str = "auto") -> list[Case]:
+def cases(tasks: Sequence[str] = tuple(TASKS), engines: Sequence[str] = ENGINES) -> list[Case]:
     """In the order in which they take turns."""
     found: list[Case] = []
     for task in tasks:
-        found += [Case(task, "paceline", workers, "fp32", engine) for workers in (1, 2)]
-        if not TASKS[task].is_small:
-            found.append(Case(task, "paceline", 2, "bf16", engine))
+        for engine in engines:
+            found += [Case(task, "paceline", workers, "fp32", engine) for workers in (1, 2)]
+            if not TASKS[task].is_small:
+                found.append(Case(task, "paceline", 2, "bf16", engine))
         found += [Case(task, "bare", workers) for workers in (1, 2)]
         if task in ("2nn", "cnn"):
             found.append(Case(task, "flower", 2))
@@ -171,7 +174,8 @@ def targets(found: Sequence[Case]) -> list[Target]:
             if goal is not None:
                 chosen.append(Target(slow, fast, goal))
         if fast.workers == 2 and fast.precision == "fp32":
-            one = [case for case in ours if case.task == fast.task and case.workers == 1]
+            one = [case for case in ours if (case.task, case.engine) == (fast.task, fast.engine)]
+            one = [case for case in one if case.workers == 1]
             chosen += [Target(slow, fast, 1.85) for slow in one]
     return chosen
 

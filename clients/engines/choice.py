@@ -20,7 +20,7 @@ from clients.engines.cuda import cuda_engine
 from clients.engines.eager import EagerEngine
 from clients.engines.general import GeneralStack
 from clients.engines.mixed import MixedEngine
-from clients.engines.native import native_engine
+from clients.engines.native.build import native_engine
 from clients.engines.stack import Stack
 from clients.engines.stacked import StackedEngine
 from clients.engines.tracing import read_chain
