@@ -5,6 +5,6 @@ second-level cache, where a stack of many clients would drive them out. Of chain
 convolutions only the dense layers are taken over (`dense.py`).
 
 From the outside in: `build.py` makes the engine, `engine.py` trains clients, `stack.py` holds one
-model, `layout.py` turns its chain into a table, `steps.py` walks the table, and the other modules do
+model, `layout.py` turns its chain into a table, `steps.py` walks it, and the other modules do
 one kind of layer each, on `tiles.py`.
 """
