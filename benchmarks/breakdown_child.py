@@ -23,7 +23,7 @@ from federation.recording import Recorder
 from federation.reduce import Total
 from federation.session import Journal, Session
 from simulations.balance import Balance
-from simulations.executors.ray import RayExecutor
+from simulations.executors.pool import Pool
 from simulations.executors.ray_cluster import shutdown
 from simulations.launch import simulate
 from simulations.prepare import PlannedRun
@@ -38,8 +38,8 @@ _PLACES: list[tuple[str, type, str]] = [
     ("transport", ClientRuntime, "handle"),
     ("transport", Expectation, "read_content"),
     ("transport", Post, "_write"),
-    ("transport", RayExecutor, "submit"),
-    ("waiting", RayExecutor, "next_done"),
+    ("transport", Pool, "submit"),
+    ("waiting", Pool, "next_done"),
     ("aggregation", Total, "add"),
     ("aggregation", Total, "merge"),
     ("aggregation", FedAvg, "merge"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Literal
 
@@ -12,6 +12,7 @@ from federation.scenario.schema import EngineConfig, LocalConfig, Scenario
 
 Runner = Literal["paceline", "bare", "flower", "pfl"]
 Precision = Literal["fp32", "bf16"]
+Backend = Literal["processes", "ray"]
 
 WARM_UP_ROUNDS = 1
 BATCH, RATE, SEED = 10, 0.1, 1
@@ -49,19 +50,21 @@ TASKS = {
 
 @dataclass(frozen=True)
 class Case:
-    """One run of a task. `engine` and `precision` are Paceline's; the others run as they come."""
+    """One run of a task. The last three are Paceline's; the others run as they come."""
 
     task: str
     runner: Runner
     workers: int
     precision: Precision = "fp32"
     engine: str = "auto"
+    backend: Backend = "ray"
 
     @property
     def name(self) -> str:
         """How the table calls it."""
         if self.runner == "paceline":
-            where = "inline" if self.workers == 1 else f"Ray with {self.workers} workers"
+            several = processes if self.backend == "processes" else "Ray with {} workers".format
+            where = "inline" if self.workers == 1 else several(self.workers)
             how = "" if self.engine == "auto" else f", {self.engine}"
             return f"Paceline, {where}{how}, {self.precision}"
         return {
@@ -110,7 +113,7 @@ def scenario(case: Case, rounds: int) -> Scenario:
     if case.precision != "fp32":
         local["precision"] = case.precision
     engine: dict[str, object] = {
-        "backend": "inline" if case.workers == 1 else "ray",
+        "backend": "inline" if case.workers == 1 else case.backend,
         "workers": case.workers,
     }
     if case.engine != "auto":
@@ -143,15 +146,20 @@ def cases(tasks: Sequence[str] = tuple(TASKS), engines: Sequence[str] = ENGINES)
     found: list[Case] = []
     for task in tasks:
         for engine in engines:
-            found += [Case(task, "paceline", workers, "fp32", engine) for workers in (1, 2)]
-            if not TASKS[task].is_small:
-                found.append(Case(task, "paceline", 2, "bf16", engine))
+            found += _ours(task, engine)
         found += [Case(task, "bare", workers) for workers in (1, 2)]
         if task in ("2nn", "cnn"):
             found.append(Case(task, "flower", 2))
         if task == "cifar10":
             found.append(Case(task, "pfl", 2))
     return found
+
+
+def _ours(task: str, engine: str) -> list[Case]:
+    alone = Case(task, "paceline", 1, "fp32", engine)
+    on_ray, apart = replace(alone, workers=2), replace(alone, workers=2, backend="processes")
+    half = [] if TASKS[task].is_small else [replace(apart, precision="bf16")]
+    return [alone, on_ray, apart, *half]
 
 
 @dataclass(frozen=True)

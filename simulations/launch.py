@@ -22,6 +22,8 @@ from federation.scenario.schema import EngineConfig, Scenario
 from simulations import inputs
 from simulations.executors.base import Executor, Setup
 from simulations.executors.inline import InlineExecutor
+from simulations.executors.pool import Pool
+from simulations.executors.processes import ProcessWorkers
 from simulations.packs import Packing
 from simulations.prepare import Materials, PlannedRun, materials
 from simulations.virtual_grid import VirtualGrid
@@ -75,10 +77,12 @@ def executor(config: EngineConfig, setup: Setup) -> Executor:
     """The executor that `[engine]` asks for."""
     if config.backend == "inline":
         return InlineExecutor(setup.build())
-    from simulations.executors.ray import RayExecutor
+    if config.backend == "processes":
+        return Pool(ProcessWorkers(setup), config.workers)
+    from simulations.executors.ray import RayWorkers
 
     gpus = gpu_share(config.workers) if config.training == "cuda" else 0.0
-    return RayExecutor(setup, config.workers, config.address, gpus)
+    return Pool(RayWorkers(setup, config.workers, config.address, gpus), config.workers)
 
 
 def virtual_grid(run: PlannedRun, made: Materials, workers: Executor) -> VirtualGrid:
@@ -92,7 +96,7 @@ def virtual_grid(run: PlannedRun, made: Materials, workers: Executor) -> Virtual
 def _packing(scenario: Scenario, made: Materials, model_bytes: int) -> Packing:
     """How many clients a worker had better get at once."""
     engine, size = scenario.engine, scenario.local.batch_size
-    workers = engine.workers if engine.backend == "ray" else 1
+    workers = 1 if engine.backend == "inline" else engine.workers
     if size == "full":
         return Packing(workers, reply_bytes=model_bytes)
     chosen = _chosen(scenario, made)

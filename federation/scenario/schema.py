@@ -171,7 +171,7 @@ class EngineConfig(Section):
     `training`: engines agree within the tolerance of float32, each with itself to the bit.
     """
 
-    backend: Literal["inline", "ray"] = "inline"
+    backend: Literal["inline", "processes", "ray"] = "inline"
     workers: PositiveInt = 2
     training: Training = "auto"
     address: Text | None = None
@@ -181,6 +181,10 @@ class EngineConfig(Section):
     def _check(self) -> EngineConfig:
         if self.address is not None and self.backend != "ray":
             raise ValueError("address joins a Ray cluster: it needs backend = 'ray'")
+        if self.training == "cuda" and self.backend == "processes":
+            raise ValueError(
+                "processes share no GPUs out: training = 'cuda' needs 'inline' or 'ray'"
+            )
         return self
 
 

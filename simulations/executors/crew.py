@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from clients.calls import Call
+from federation.expectation import Expected
 from simulations.executors.base import Chunk
 
 AT_HAND = 2
@@ -25,6 +27,16 @@ class Task:
     chunk: Chunk
     tries: int = 0
     single: int | None = None
+
+    @property
+    def calls(self) -> Sequence[Call]:
+        """What the worker is to do."""
+        return self.chunk.calls if self.single is None else [self.chunk.calls[self.single]]
+
+    @property
+    def expected(self) -> Expected | None:
+        """With which the worker sums the replies; a single call's reply comes as it is."""
+        return self.chunk.expected if self.single is None else None
 
     @property
     def expected_s(self) -> float:

@@ -1,16 +1,12 @@
-"""Runs the clients on long-lived Ray actors, on this machine or on a cluster.
+"""Workers as long-lived Ray actors, on this machine or on a cluster.
 
-The content of a broadcast is put into Ray's object store once and read once per worker. A worker
-takes a chunk of clients per call and has the next at hand (`crew.py`). A worker that dies is
-replaced and its chunks run again; a chunk that kills workers repeatedly is taken apart, so that
-only the client that does it fails.
+The content of a broadcast is put into Ray's object store once and read once per worker.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,15 +16,12 @@ from flwr.app import RecordDict
 from clients.calls import Call, Handler
 from federation.errors import RunError
 from federation.expectation import Expected
-from federation.messages import error_content
-from simulations.executors.base import Chunk, ChunkDone, Setup, run_chunk, sum_contents
-from simulations.executors.crew import Crew, Seat, Task, apart
+from simulations.executors.base import Chunk, ChunkDone, Setup, run_chunk
+from simulations.executors.crew import Task
 from simulations.executors.memory import keep_freed_memory
 from simulations.executors.ray_cluster import connect, shutdown, worker_variables
 
-__all__ = ["RayExecutor", "shutdown"]
-
-_TRIES = 2
+__all__ = ["RayWorkers", "shutdown"]
 
 
 class _Worker:
@@ -56,92 +49,31 @@ class _Worker:
 
 
 @dataclass
-class _Apart:
-    """A chunk that was taken apart: one content per call, as they come."""
+class RayWorkers:
+    """Actors, each with so many (or such a part) of the GPUs.
 
-    chunk: Chunk
-    contents: list[RecordDict | None]
-
-
-@dataclass
-class RayExecutor:
-    """Keeps `workers` actors busy, each with so many (or such a part) of the GPUs."""
+    Raises RunError where Ray cannot be started or joined, or has too few processors.
+    """
 
     setup: Setup
-    workers: int
+    count: int
     address: str | None = None
     gpus: float = 0.0
-    _crew: Crew = field(default_factory=Crew)
-    _done: deque[ChunkDone] = field(default_factory=deque)
-    _apart: dict[int, _Apart] = field(default_factory=dict)
     _puts: dict[int, tuple[object, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Start or join Ray, then the actors. Raises RunError where that cannot be done."""
-        self._connect()
-        for _ in range(self.workers):
-            self._crew.add(self._new_actor())
-
-    def submit(self, chunks: Sequence[Chunk]) -> None:
-        """Queue chunks and start what can be started."""
-        self._crew.submit(chunks)
-        self._start()
-
-    def next_done(self) -> ChunkDone:
-        """A finished chunk."""
+        """Start or join Ray. It stays for the next run; see `shutdown`."""
         import ray
 
-        while not self._done:
-            self._start()
-            ready, _ = ray.wait(self._crew.tokens, num_returns=1)
-            if not self._take(ready[0]):
-                self._replace(self._crew.seat_of(ready[0]))
-            self._start()
-        if self._crew.is_idle:
-            self._puts.clear()
-        return self._done.popleft()
-
-    def close(self) -> None:
-        """Stop the actors. Ray itself stays for the next run; see `shutdown`."""
-        import ray
-
-        for seat in self._crew.seats:
-            ray.kill(seat.worker)
-        self._crew = Crew()
-
-    def _take(self, reference: Any) -> bool:
-        """Read what came of a task; False where its worker died before."""
-        import ray
-
-        try:
-            done = ray.get(reference)
-        except ray.exceptions.RayActorError:
-            return False
-        self._finish(self._crew.done(reference, done.busy_s), done)
-        return True
-
-    def _replace(self, seat: Seat) -> None:
-        """The worker is dead. Of its tasks the first that is not done was under way."""
-        for reference in list(seat.tasks):
-            if not self._take(reference):
-                break
-        fatal, *others = self._crew.leave(seat)
-        self._crew.add(self._new_actor())
-        self._crew.again(others)
-        self._retry(fatal)
-
-    def _connect(self) -> None:
-        import ray
-
-        connect(self.workers, self.address)
+        connect(self.count, self.address)
         have = ray.cluster_resources().get("CPU", 0)  # type: ignore[no-untyped-call]
-        if have < self.workers:
-            self.close()
+        if have < self.count:
             raise RunError(
-                f"engine.workers = {self.workers} but Ray has {have:g} CPUs; lower engine.workers"
+                f"engine.workers = {self.count} but Ray has {have:g} CPUs; lower engine.workers"
             )
 
-    def _new_actor(self) -> Any:
+    def start(self) -> Any:
+        """A new actor."""
         import ray
 
         actor = ray.remote(num_cpus=1, num_gpus=self.gpus, max_restarts=0)(_Worker)
@@ -151,24 +83,46 @@ class RayExecutor:
         paths = [os.path.abspath(place) for place in sys.path]
         return actor.remote(self.setup, paths, worker_variables())
 
-    def _start(self) -> None:
-        while (found := self._crew.next_task()) is not None:
-            seat, task = found
-            chunk = task.chunk
-            calls = chunk.calls if task.single is None else [chunk.calls[task.single]]
-            places: dict[int, int] = {}
-            refs: list[Any] = []
-            for call in calls:
-                if id(call.content) not in places:
-                    places[id(call.content)] = len(refs)
-                    refs.append(self._put(call.content))
-            lines = [(call.client, call.message_type, places[id(call.content)]) for call in calls]
-            summed = chunk.expected is not None and task.single is None
-            expected: Any = chunk.expected if summed else None
-            if expected is not None and not expected.is_light:
-                expected = self._put(expected)
-            reference = seat.worker.run.remote(chunk.index, lines, expected, chunk.group, *refs)
-            self._crew.given(seat, task, reference)
+    def give(self, worker: Any, task: Task) -> Any:
+        """Call the actor; gives Ray's reference to what will come of it."""
+        places: dict[int, int] = {}
+        refs: list[Any] = []
+        for call in task.calls:
+            if id(call.content) not in places:
+                places[id(call.content)] = len(refs)
+                refs.append(self._put(call.content))
+        lines = [(call.client, call.message_type, places[id(call.content)]) for call in task.calls]
+        expected: Any = task.expected
+        if expected is not None and not expected.is_light:
+            expected = self._put(expected)
+        return worker.run.remote(task.chunk.index, lines, expected, task.chunk.group, *refs)
+
+    def wait(self, tokens: Sequence[Any]) -> Any:
+        """The first that is done, or whose actor is dead."""
+        import ray
+
+        ready, _ = ray.wait(list(tokens), num_returns=1)
+        return ready[0]
+
+    def take(self, token: Any) -> ChunkDone | None:
+        """What came of a task; None where its actor died before."""
+        import ray
+
+        try:
+            done: ChunkDone = ray.get(token)
+        except ray.exceptions.RayActorError:
+            return None
+        return done
+
+    def rest(self) -> None:
+        """Let the object store forget what was shared."""
+        self._puts.clear()
+
+    def stop(self, worker: Any) -> None:
+        """End an actor."""
+        import ray
+
+        ray.kill(worker)
 
     def _put(self, shared: object) -> Any:
         """Into the object store, once for all chunks that share it."""
@@ -177,28 +131,3 @@ class RayExecutor:
         if id(shared) not in self._puts:
             self._puts[id(shared)] = (shared, ray.put(shared))
         return self._puts[id(shared)][1]
-
-    def _retry(self, task: Task) -> None:
-        task.tries += 1
-        if task.tries < _TRIES:
-            self._crew.again([task])
-        elif task.single is None:
-            self._apart[task.chunk.index] = _Apart(task.chunk, [None] * len(task.chunk.calls))
-            self._crew.again(apart(task))
-        else:
-            error = f"the worker died {_TRIES} times while running this client"
-            self._finish(task, ChunkDone(task.chunk.index, [error_content(error)]))
-
-    def _finish(self, task: Task, done: ChunkDone) -> None:
-        if task.single is None:
-            self._done.append(done)
-            return
-        parts = self._apart[task.chunk.index]
-        parts.contents[task.single] = done.contents[0]
-        contents = [content for content in parts.contents if content is not None]
-        if len(contents) == len(parts.contents):
-            del self._apart[task.chunk.index]
-            if task.chunk.expected is None:
-                self._done.append(ChunkDone(task.chunk.index, contents))
-            else:
-                self._done.append(sum_contents(task.chunk, contents))

@@ -20,7 +20,8 @@ from federation.scenario.client import client_config
 from federation.scenario.schema import Scenario
 from simulations import launch
 from simulations.executors.inline import InlineExecutor
-from simulations.executors.ray import RayExecutor, shutdown
+from simulations.executors.pool import Pool
+from simulations.executors.ray import RayWorkers, shutdown
 from simulations.prepare import Materials, materials
 from simulations.virtual_grid import VirtualGrid
 from simulations.world import World as Pretended
@@ -129,7 +130,7 @@ class StandingHandler:
         return self.handler.handle(calls)
 
 
-class StandingRay(RayExecutor):
+class StandingRay(Pool):
     """Two workers that stay when a run is over: processes that start cost seconds each."""
 
     def close(self):
@@ -149,12 +150,13 @@ def standing_ray(tmp_path_factory):
             return InlineExecutor(setup.build())
         newest.write_bytes(pickle.dumps(setup))
         if not shared:
-            shared.append(StandingRay(StandingSetup(newest), config.workers))
+            workers = RayWorkers(StandingSetup(newest), config.workers)
+            shared.append(StandingRay(workers, config.workers))
         return shared[0]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(launch, "executor", of)
         yield
     for one in shared:
-        RayExecutor.close(one)
+        Pool.close(one)
     shutdown()

@@ -16,6 +16,7 @@ from clients.engines.native import products, steps
 from clients.engines.native.layout import Layout, lay_out
 from clients.engines.native.tiles import Floats
 from federation.arrays import Array, Arrays
+from federation.errors import ClientError
 from federation.models.tasks import Classification, Task
 
 
@@ -74,6 +75,8 @@ class NativeStack:
         if self._loss == steps.SQUARED_ERROR:
             labels = torch.empty(*shape, dtype=torch.int64)
             wanted = targets.reshape(*shape, self._layout.outputs).contiguous()
+        else:
+            self._check(labels)
         self.losses = np.zeros(shape, np.float32)
         self._batches = steps.Batches(
             segment.inputs[0].numpy(),
@@ -83,6 +86,13 @@ class NativeStack:
             segment.shares[0, :, :, 0].numpy(),
             self.losses,
         )
+
+    def _check(self, labels: Tensor) -> None:
+        """What is compiled looks at no bounds: a label beyond them would write elsewhere."""
+        low, high = (int(value) for value in labels.aminmax())
+        if low < 0 or high >= self._layout.outputs:
+            wrong = low if low < 0 else high
+            raise ClientError(f"label {wrong}: the model has {self._layout.outputs} outputs")
 
     def _drawn(self, counts: Sequence[int], draws: torch.Generator) -> Floats:
         """What drops out, in the order in which the other engines draw: real rows only."""

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from federation.arrays import digest
+from federation.errors import ClientError
 
 ZOO = ["logistic", "mlp", "2nn", "lenet5", "cnn"]
 NATIVE = ZOO
@@ -236,6 +237,15 @@ def test_regression_agrees(chosen, jobs, numbers, training):
     assert stacked.name == training
     expected = chosen(numbers, model, "eager")[1].engine.run(work)
     assert_same_way(stacked.engine.run(work), expected, start)
+
+
+@pytest.mark.parametrize("label", [-1, 4])
+def test_a_label_that_the_model_does_not_have_is_an_error(chosen, jobs, images, label):
+    learner, native = chosen(images, "2nn", "native")
+    (work,) = jobs(images, learner.arrays(), [20])
+    work.targets[7] = label
+    with pytest.raises(ClientError, match=f"label {label}: the model has 4 outputs"):
+        native.engine.run([work])
 
 
 def test_bf16_is_for_convolutions_and_stays_near(chosen, jobs, images):

@@ -1,10 +1,15 @@
-"""The Ray executor gives the bits of the inline one, whatever happens to its workers."""
+"""Workers in other processes give the bits of the inline executor, whatever happens to them."""
 
 import hashlib
+import importlib
+import os
+import signal
 import subprocess
 import sys
 import textwrap
+import time
 import tomllib
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -17,6 +22,9 @@ from federation.scenario.client import client_config
 from federation.scenario.files import resolve
 from federation.scenario.schema import EngineConfig
 from simulations.executors import ray as ray_executor
+from simulations.executors.base import Chunk
+from simulations.executors.pool import Pool
+from simulations.executors.processes import ProcessWorkers
 from simulations.launch import executor, simulate, virtual_grid
 from simulations.prepare import PlannedRun, materials
 from simulations.workers import ClientSetup
@@ -93,18 +101,27 @@ def ray(workers):
     return {"backend": "ray", "workers": workers}
 
 
-def test_one_and_two_workers_give_the_bits_of_the_inline_executor(run):
-    models = {run("inline")[0], run("one", ray(1))[0], run("two", ray(2))[0]}
+def processes(workers):
+    return {"backend": "processes", "workers": workers}
+
+
+both = pytest.mark.parametrize("many", [ray, processes])
+
+
+@both
+def test_one_and_two_workers_give_the_bits_of_the_inline_executor(run, many):
+    models = {run("inline")[0], run("one", many(1))[0], run("two", many(2))[0]}
 
     assert len(models) == 1
 
 
-def test_tables_do_not_depend_on_the_executor(run):
+@both
+def test_tables_do_not_depend_on_the_executor(run, many):
     _, inline = run("inline")
-    _, on_ray = run("two", ray(2))
+    _, elsewhere = run("two", many(2))
 
     for table in ("rounds", "clients", "exchanges"):
-        left, right = (pd.read_parquet(f / f"{table}.parquet") for f in (inline, on_ray))
+        left, right = (pd.read_parquet(f / f"{table}.parquet") for f in (inline, elsewhere))
         ignored = ["run", "wall_time_s"]
         pd.testing.assert_frame_equal(
             left.drop(columns=ignored, errors="ignore"),
@@ -112,18 +129,20 @@ def test_tables_do_not_depend_on_the_executor(run):
         )
 
 
-def test_compressed_both_ways_with_feedback_the_bits_are_the_same_on_ray(run):
+@both
+def test_compressed_both_ways_with_feedback_the_bits_are_the_same_with_workers(run, many):
     lossy = {
         "uplink": {"codec": "topk(0.05) | int8 | range", "error_feedback": True},
         "downlink": {"codec": "stc(0.05)"},
     }
 
-    assert run("inline", None, lossy)[0] == run("two", ray(2), lossy)[0]
+    assert run("inline", None, lossy)[0] == run("two", many(2), lossy)[0]
 
 
-def test_a_harsh_fleet_has_the_same_fates_on_ray(tmp_path, harsh_toml, bits):
+@both
+def test_a_harsh_fleet_has_the_same_fates_with_workers(tmp_path, harsh_toml, bits, many):
     table = tomllib.loads(harsh_toml) | {"rounds": 6}
-    for name, engine in (("inline", {}), ("two", ray(2))):
+    for name, engine in (("inline", {}), ("two", many(2))):
         simulate(PlannedRun("harsh", resolve(table | {"engine": engine}, name), tmp_path / name))
 
     assert bits(tmp_path / "inline") == bits(tmp_path / "two")
@@ -133,12 +152,12 @@ def test_a_harsh_fleet_has_the_same_fates_on_ray(tmp_path, harsh_toml, bits):
 def asynchronous(tmp_path):
     """Four clients train at a time, and whoever replies hands its model to the next."""
 
-    def play(workers):
+    def play(workers, many):
         fleets = [("raspberry-pi-4", 0.1), ("phone-mid", 0.3), ("raspberry-pi-zero-2-w", 0.6)]
         shares = [{"device": d, "jitter": j, "share": 1 / 3} for d, j in fleets]
         scenario = resolve(TABLE | {"fleet": shares}, "asynchronous")
         made, folder = materials(scenario), tmp_path / f"workers-{workers}"
-        pool = executor(EngineConfig(**ray(workers)), ClientSetup(scenario, folder))
+        pool = executor(EngineConfig(**many(workers)), ClientSetup(scenario, folder))
         grid = virtual_grid(PlannedRun("asynchronous", scenario, folder), made, pool)
         told = wiring(client_config(scenario), FedAvg(), made.learner, 60.0)
         fleet, model, seen = GridFleet(grid, 12, told), made.learner.arrays(), []
@@ -157,25 +176,28 @@ def asynchronous(tmp_path):
     return play
 
 
-def test_asynchronous_replies_come_in_the_same_order_for_one_and_two_workers(asynchronous):
-    one, two = asynchronous(1), asynchronous(2)
+@both
+def test_asynchronous_replies_come_in_the_same_order_for_one_and_two_workers(asynchronous, many):
+    one, two = asynchronous(1, many), asynchronous(2, many)
 
     assert one == two
     assert [now for _, now, _ in one] == sorted(now for _, now, _ in one)
     assert [client for client, _, _ in one[:4]] != [0, 1, 2, 3], "by arrival, not as asked"
 
 
-def test_a_lost_worker_is_replaced_and_its_clients_run_again(run, own_algorithm, tmp_path):
+@both
+def test_a_lost_worker_is_replaced_and_its_clients_run_again(run, own_algorithm, tmp_path, many):
     undisturbed, _ = run("inline")
-    disturbed, folder = run("lost", ray(2), algorithm="deadly:Once")
+    disturbed, folder = run("lost", many(2), algorithm="deadly:Once")
 
     assert (tmp_path / "mark").exists()
     assert disturbed == undisturbed
     assert set(pd.read_parquet(folder / "clients.parquet")["status"]) == {"counted"}
 
 
-def test_a_client_that_kills_every_worker_fails_alone(run, own_algorithm):
-    _, folder = run("killer", ray(2), algorithm="deadly:Always", clients_per_round=12)
+@both
+def test_a_client_that_kills_every_worker_fails_alone(run, own_algorithm, many):
+    _, folder = run("killer", many(2), algorithm="deadly:Always", clients_per_round=12)
 
     clients = pd.read_parquet(folder / "clients.parquet")
     failed = clients[clients["status"] == "failed"]
@@ -232,3 +254,63 @@ def test_two_nodes_of_a_cluster_give_the_same_bits(run, tmp_path):
     assert "nodes 2" in done.stdout, done.stderr[-2000:]
     model = (tmp_path / "cluster" / "model.safetensors").read_bytes()
     assert hashlib.sha256(model).hexdigest() == expected
+
+
+@pytest.fixture
+def own_module(tmp_path, monkeypatch):
+    """A module whose workers cannot be made, for a reason that cannot travel as it is."""
+    (tmp_path / "own.py").write_text(
+        textwrap.dedent(
+            """
+            from dataclasses import dataclass
+
+
+            @dataclass(frozen=True)
+            class Broken:
+                message: str
+
+                def build(self):
+                    error = ValueError(self.message)
+                    error.here = lambda: None
+                    raise error
+            """
+        )
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield importlib.import_module("own")
+    sys.modules.pop("own", None)
+
+
+def test_what_a_process_raises_is_raised_by_the_one_that_drives(own_module):
+    pool = Pool(ProcessWorkers(own_module.Broken("no such data")), 1)
+    try:
+        pool.submit([Chunk(0, [])])
+        with pytest.raises(RuntimeError, match="no such data"):
+            pool.next_done()
+    finally:
+        pool.close()
+
+
+def test_processes_end_with_the_one_that_drives(own_module, tmp_path):
+    script = """
+        import sys, time
+        import own
+        from simulations.executors.processes import ProcessWorkers
+
+        print(ProcessWorkers(own.Broken("")).start().process.pid, flush=True)
+        time.sleep(60)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    paths = os.pathsep.join([str(tmp_path), *sys.path])
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": paths}
+    ) as driver:
+        pid = int(driver.stdout.readline())
+        assert Path(f"/proc/{pid}").exists()
+        driver.kill()
+    for _ in range(300):
+        if not Path(f"/proc/{pid}").exists():
+            return
+        time.sleep(0.1)
+    os.kill(pid, signal.SIGKILL)
+    pytest.fail("the worker lives on")
