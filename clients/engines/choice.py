@@ -112,15 +112,18 @@ def _written_out(config: ClientConfig, learner: Learner, dataset: Dataset) -> Ch
 def _native(
     config: ClientConfig, learner: Learner, dataset: Dataset, problem: str | None
 ) -> Chosen:
+    settings = (config.local, config.rounds, config.seed)
     try:
         if problem is not None:
             raise NotAChainError(problem)
-        engine = native_engine(learner, _shape(dataset), config.local, config.rounds, config.seed)
+        learner.module.train()
+        chain = read_chain(learner.module, _shape(dataset))
     except NotAChainError as error:
         raise ScenarioError(
             f"engine.training = 'native': no kernels for the model: {error}; use 'auto'"
         ) from None
-    return Chosen(engine, "native", "asked for", lambda _: _MOST_TOGETHER)
+    engine = native_engine(chain, learner.task, *settings)
+    return Chosen(engine, "native", "asked for", partial(together, chain))
 
 
 def together(chain: Chain, rows: int) -> int:

@@ -11,23 +11,20 @@ from pathlib import Path
 import torch
 
 from clients.engines.base import Engine
-from clients.engines.chain import Shape
+from clients.engines.chain import Chain
 from clients.engines.stack import Stack
 from clients.engines.stacked import StackedEngine
-from clients.engines.tracing import read_chain
 from federation.data import cache
 from federation.errors import ScenarioError
-from federation.models.learner import Learner
+from federation.models.tasks import Task
 from federation.scenario.schema import LocalConfig
 
 
-def native_engine(
-    learner: Learner, inputs: Shape, local: LocalConfig, rounds: int, seed: int
-) -> Engine:
+def native_engine(chain: Chain, task: Task, local: LocalConfig, rounds: int, seed: int) -> Engine:
     """The engine, for classification and regression.
 
     Chains with wide convolutions keep PyTorch's own for these, and the loop around them. Raises
-    ScenarioError where numba is not installed, NotAChainError for other models.
+    ScenarioError where numba is not installed.
     """
     try:
         import numba  # noqa: F401
@@ -36,8 +33,6 @@ def native_engine(
             "engine.training = 'native': numba is not installed; run "
             "pip install 'paceline[native]', or use 'auto'"
         ) from None
-    learner.module.train()
-    chain = read_chain(learner.module, inputs)
     settings = (local, rounds, seed)
     with _compiled_once():
         if chain.wide:
@@ -45,7 +40,7 @@ def native_engine(
 
             dtype = torch.bfloat16 if local.precision == "bf16" else torch.float32
             return StackedEngine(
-                learner.task,
+                task,
                 lambda clients, size: Stack(chain, clients, size, dtype, NativeDense),
                 *settings,
                 lambda _: 1,
@@ -53,8 +48,7 @@ def native_engine(
         from clients.engines.native.engine import NativeEngine
         from clients.engines.native.stack import NativeStack, loss_of
 
-        loss = loss_of(learner.task)
-        NativeStack(chain, 1, loss)
+        loss = loss_of(task)
         return NativeEngine(lambda size: NativeStack(chain, size, loss), *settings)
 
 
