@@ -48,7 +48,7 @@ BAD_SETTINGS = [
         ["local.optimizer = 'adm': unknown; did you mean 'adam'?", "adamw, sgd"],
     ),
     ("local.optimizer=3", ["local.optimizer = 3: unknown; Valid: adam, adamw, sgd"]),
-    ("engine.backend=rai", ["engine.backend = 'rai': unknown", "Valid: inline, ray"]),
+    ("engine.backend=rai", ["engine.backend = 'rai': unknown", "Valid: inline, processes, ray"]),
     (
         "local.lr_schedule.kind=cos",
         ["local.lr_schedule.kind = 'cos': unknown; did you mean", "step"],
