@@ -56,6 +56,7 @@ class Seat:
     pace: float = 1.0
     tasks: dict[Any, Task] = field(default_factory=dict)
     began_s: float = 0.0  # on its first task
+    is_new: bool = True  # nothing came of it yet
 
     def left_s(self, now_s: float) -> float:
         """When it is expected to have nothing more to do."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from flwr.app import RecordDict
@@ -99,6 +99,9 @@ class Pool:
         done = self.workers.take(token)
         if done is None:
             return False
+        seat = self._crew.seat_of(token)
+        if seat.is_new:  # it imported and compiled meanwhile: that says nothing of its clients
+            seat.is_new, done = False, replace(done, busy_s=None)
         self._finish(self._crew.done(token, done.busy_s), done)
         return True
 
