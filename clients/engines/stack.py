@@ -172,8 +172,14 @@ class Stack:
             g = kernel.backward(g, descent)
 
     def load(self, client: int, arrays: Arrays) -> None:
-        """Overwrite the weights of the client at that place."""
-        self.write([kernel.all_weights for _, kernel in self._weighted], client, arrays)
+        """Overwrite the weights of the client at that place, and what pads them.
+
+        A client that diverged may have spoilt the padding, which no other may see.
+        """
+        weights = [kernel.all_weights for _, kernel in self._weighted]
+        for one in weights:
+            one[client].zero_()
+        self.write(weights, client, arrays)
 
     def write(self, into: Sequence[Tensor], client: int, arrays: Arrays) -> None:
         """Put named arrays into tensors shaped like the weights."""

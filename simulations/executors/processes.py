@@ -19,6 +19,8 @@ from simulations.executors.base import ChunkDone, Setup
 from simulations.executors.crew import Task
 from simulations.executors.ray_cluster import worker_variables
 
+_MOST_HELD = 16  # contents of a worker that has nothing to do
+
 
 @dataclass(frozen=True)
 class Work:
@@ -86,6 +88,8 @@ class ProcessWorkers:
 
     def give(self, worker: _Process, task: Task) -> _Token:
         """Send a task, and what it shares with others unless the worker has it."""
+        # Where requests never pause, as in asynchronous runs, `rest` is never called.
+        worker.forget |= len(worker.held) > _MOST_HELD and not worker.under_way
         if worker.forget:
             worker.held.clear()
         shared: dict[int, object] = {id(call.content): call.content for call in task.calls}

@@ -54,7 +54,8 @@ class NativeStack:
         return found
 
     def load(self, arrays: Arrays) -> None:
-        """Overwrite the weights."""
+        """Overwrite the weights, and what pads them: a client that diverged may have spoilt it."""
+        self._weights.zero_()
         self.write(self.parameters, 0, arrays)
 
     def write(self, into: Sequence[Tensor], client: int, arrays: Arrays) -> None:

@@ -158,6 +158,20 @@ def test_the_company_of_a_client_changes_no_bit(chosen, jobs, images, training, 
     assert bits(stacked.engine.run(work[3:] + work[:3])) == together[3:] + together[:3]
 
 
+@pytest.mark.parametrize(("training", "name"), EACH)
+@pytest.mark.parametrize("local", [{}, {"clip_norm": 0.3, "momentum": 0.9}], ids=["sgd", "clipped"])
+def test_a_client_that_diverges_spoils_nobody_after_it(chosen, jobs, images, training, name, local):
+    learner, stacked = chosen(images, name, training, **local)
+    start = learner.arrays()
+    absurd = {n: np.full_like(v, 3e38) for n, v in start.items()}
+    (lost,) = stacked.engine.run(jobs(images, absurd, [20]))
+    assert not all(np.isfinite(value).all() for value in lost.arrays.values())
+    after = bits(stacked.engine.run(jobs(images, start, [20])))
+    assert after == bits(
+        chosen(images, name, training, **local)[1].engine.run(jobs(images, start, [20]))
+    )
+
+
 @settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
